@@ -1,0 +1,1 @@
+//! Events to lives and stays.
