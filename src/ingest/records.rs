@@ -1,6 +1,6 @@
 //! Finished records: a call or a session as another system kept it, as NDJSON or CSV; the same that
-//! [`super::export`] writes. They become events of the source [`SOURCE`] that name the life of the room by its
-//! CommId, so that they stay exactly as recorded. `docs/events.md` describes the columns.
+//! [`super::export`] writes. They become events of the source [`SOURCE`] that name the life of the room by
+//! its CommId, so that they stay exactly as recorded. `docs/events.md` describes the columns.
 
 use std::borrow::Cow;
 
