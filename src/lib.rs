@@ -7,4 +7,5 @@ pub mod records;
 pub mod wire;
 pub mod limits;
 pub mod store;
+pub mod ingest;
 pub mod actions;

@@ -3,6 +3,7 @@
 
 mod canned;
 mod docs;
+mod ingest;
 mod questions;
 mod signing;
 mod vectors;
