@@ -17,10 +17,13 @@ pub struct SigningKeys {
     kept: Mutex<Kept>,
 }
 
+/// The services one key signed for on one day; rarely more than one.
+type Services = Vec<(Box<str>, Signer)>;
+
 #[derive(Default)]
 struct Kept {
     count: usize,
-    by_key_and_day: HashMap<(usize, u64), Vec<(Box<str>, Signer)>>,
+    by_key_and_day: HashMap<(usize, u64), Services>,
 }
 
 impl SigningKeys {
