@@ -92,6 +92,18 @@ mod tests {
     }
 
     #[test]
+    fn keeps_services_apart() {
+        let keys = SigningKeys::new(9);
+        for service in ["trtc", "127"] {
+            keys.keep(0, 7, service, derive(b"secret", b"2026-11-22", service.as_bytes()));
+        }
+        for service in ["trtc", "127"] {
+            let kept = keys.get(0, 7, service).map(|signer| round(signer, b"x"));
+            assert_eq!(kept, Some(round(derive(b"secret", b"2026-11-22", service.as_bytes()), b"x")));
+        }
+    }
+
+    #[test]
     fn each_part_makes_another_key() {
         let sign = |secret: &str, date: &str, service: &str| {
             round(derive(secret.as_bytes(), date.as_bytes(), service.as_bytes()), b"message")
