@@ -5,3 +5,5 @@
 
 pub mod records;
 pub mod store;
+pub mod clock;
+pub mod telemetry;
