@@ -5,5 +5,6 @@
 
 pub mod records;
 pub mod store;
+pub mod ingest;
 pub mod clock;
 pub mod telemetry;
