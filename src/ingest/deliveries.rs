@@ -54,26 +54,31 @@ pub fn parse_line(line: &[u8]) -> Result<Option<Delivery>, String> {
     let arrival = row
         .moment(Key::ArrivalMs, bounds::Unit::Milliseconds)?
         .ok_or("arrival_ms: missing; signatures are verified as of then")?;
-    let headers = match row.take(Key::Headers) {
-        Loose::Absent => Vec::new(),
-        Loose::Object(fields) => headers(fields)?,
-        other => return Err(row.blame(Key::Headers, other.instead_of("an object of texts"))),
-    };
     Ok(Some(Delivery {
         arrival,
-        headers,
+        headers: headers(&mut row)?,
         body: body(&mut row)?,
         note: row.text(Key::Note, TEXT_BYTES_MAX)?.map(|note| note.into_owned()),
         status_returned: row.unsigned(Key::StatusReturned)?,
     }))
 }
 
-fn headers(fields: Vec<(std::borrow::Cow<'_, str>, Loose<'_>)>) -> Result<Vec<(String, String)>, String> {
-    let text = |(name, value): (std::borrow::Cow<'_, str>, Loose<'_>)| match value {
-        Loose::Text(value) => Ok((name.into_owned(), value.into_owned())),
-        other => Err(format!("headers.{}: {}", bounds::shown(&name), other.instead_of("a text"))),
+fn headers(row: &mut Row<'_, { Key::COUNT }>) -> Result<Vec<(String, String)>, String> {
+    let value = row.take(Key::Headers);
+    if value.is_absent() {
+        return Ok(Vec::new());
+    }
+    let Loose::Object(fields) = value else {
+        return Err(row.blame(Key::Headers, value.instead_of("an object of texts")));
     };
-    fields.into_iter().map(text).collect()
+    let mut headers = Vec::with_capacity(fields.len());
+    for (name, value) in fields {
+        let Loose::Text(value) = value else {
+            return Err(format!("headers.{}: {}", bounds::shown(&name), value.instead_of("a text")));
+        };
+        headers.push((name.into_owned(), value.into_owned()));
+    }
+    Ok(headers)
 }
 
 /// The body from whichever of its two keys is there.

@@ -1,7 +1,7 @@
 //! Neutral events: one JSON object a line, the same that [`super::export::event`] writes. `docs/events.md`
 //! describes the fields.
 
-use super::bounds::{RAW_BYTES_MAX, TEXT_BYTES_MAX, nearest, shown};
+use super::bounds::{LINES_MAX, RAW_BYTES_MAX, TEXT_BYTES_MAX, Unit, nearest, shown};
 use super::row::{Loose, Row, attr_text, columns};
 use super::words::{self, KindWord, Shape, Worded};
 use super::{Parsed, Terms, each_line};
@@ -43,7 +43,7 @@ type Line<'a> = Row<'a, { Key::COUNT }>;
 
 /// Reads a whole body. Blank lines are passed over, good lines kept, each refused line told.
 pub fn parse(terms: Terms, body: &[u8], received: Millis) -> Parsed {
-    each_line(body, |line, events| {
+    each_line(body, LINES_MAX, |line, events| {
         events.push(parse_line(terms, line, received)?);
         Ok(())
     })
@@ -55,7 +55,7 @@ pub fn parse(terms: Terms, body: &[u8], received: Millis) -> Parsed {
 /// What is wrong, where, and what would be right.
 pub fn parse_line(terms: Terms, line: &str, received: Millis) -> Result<Event, String> {
     let mut row = Line::read::<Key>(line)?;
-    let app = app(&mut row, terms.app)?;
+    let app = terms.app(row.unsigned(Key::App)?.map(AppId), "app")?;
     let word = kind_word(&mut row)?;
     let kind = kind(&mut row, word.shape)?;
     let (room, room_is_number) = room(&mut row, word)?;
@@ -84,24 +84,13 @@ pub fn parse_line(terms: Terms, line: &str, received: Millis) -> Result<Event, S
         received,
         seq: row.unsigned(Key::Seq)?,
         id: row.id(Key::Id)?.unwrap_or_default().into_owned(),
-        join_hint: row.moment(Key::JoinHintMs, super::bounds::Unit::Milliseconds)?,
-        create_hint: row.moment(Key::CreateHintMs, super::bounds::Unit::Milliseconds)?,
+        join_hint: row.moment(Key::JoinHintMs, Unit::Milliseconds)?,
+        create_hint: row.moment(Key::CreateHintMs, Unit::Milliseconds)?,
         reason: reason(&mut row)?,
         attrs: attrs(&mut row)?,
     };
     terms.client_ip.apply(&mut event);
     Ok(event)
-}
-
-/// The application: the one the terms name, else the one the line names.
-fn app(row: &mut Line<'_>, allowed: Option<AppId>) -> Result<AppId, String> {
-    match (row.unsigned(Key::App)?.map(AppId), allowed) {
-        (Some(named), Some(allowed)) if named != allowed => Err(format!(
-            "app: {named} is not the application {allowed} that sends; leave it out or correct it"
-        )),
-        (Some(app), _) | (None, Some(app)) => Ok(app),
-        (None, None) => Err("app: missing; nothing else says whose event this is".to_owned()),
-    }
 }
 
 fn kind_word(row: &mut Line<'_>) -> Result<KindWord, String> {
@@ -198,10 +187,12 @@ fn reason(row: &mut Line<'_>) -> Result<Option<Reason>, String> {
 }
 
 fn attrs(row: &mut Line<'_>) -> Result<Attrs, String> {
-    let fields = match row.take(Key::Attrs) {
-        Loose::Absent => return Ok(Attrs::new()),
-        Loose::Object(fields) => fields,
-        other => return Err(row.blame(Key::Attrs, other.instead_of("an object of texts"))),
+    let value = row.take(Key::Attrs);
+    if value.is_absent() {
+        return Ok(Attrs::new());
+    }
+    let Loose::Object(fields) = value else {
+        return Err(row.blame(Key::Attrs, value.instead_of("an object of texts")));
     };
     let mut attrs = Attrs::new();
     for (key, value) in fields {

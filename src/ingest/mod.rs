@@ -112,6 +112,19 @@ pub struct Terms {
     pub client_ip: ClientIpPolicy,
 }
 
+impl Terms {
+    /// The application of a line that names `named` under `key`, or none.
+    fn app(&self, named: Option<AppId>, key: &str) -> Result<AppId, String> {
+        match (named, self.app) {
+            (Some(named), Some(sender)) if named != sender => Err(format!(
+                "{key}: {named} is not the application {sender} that this belongs to; leave it out or correct it"
+            )),
+            (Some(app), _) | (None, Some(app)) => Ok(app),
+            (None, None) => Err(format!("{key}: missing; nothing else says whose this is")),
+        }
+    }
+}
+
 /// What came out of a body of many lines: good lines are kept, whatever the others are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Parsed {
@@ -161,8 +174,13 @@ impl Parsed {
     }
 }
 
-/// Runs `take` over the lines of `body`, passing over blank ones, and collects what it gives.
-fn each_line(body: &[u8], mut take: impl FnMut(&str, &mut Vec<Event>) -> Result<(), String>) -> Parsed {
+/// Runs `take` over the lines of `body`, passing over blank ones, and collects what it gives. Lines beyond
+/// `lines_max` are refused unread.
+fn each_line(
+    body: &[u8],
+    lines_max: usize,
+    mut take: impl FnMut(&str, &mut Vec<Event>) -> Result<(), String>,
+) -> Parsed {
     let mut parsed = Parsed::default();
     let mut taken = 0_usize;
     for (number, line) in (1_u64..).zip(body.split(|byte| *byte == b'\n')) {
@@ -171,8 +189,8 @@ fn each_line(body: &[u8], mut take: impl FnMut(&str, &mut Vec<Event>) -> Result<
             continue;
         }
         taken += 1;
-        let outcome = if taken > LINES_MAX {
-            Err(format!("more than {LINES_MAX} lines in one body: send the rest in another one"))
+        let outcome = if taken > lines_max {
+            Err(format!("more than {lines_max} lines in one body: send the rest in another one"))
         } else {
             bounds::line(line).and_then(|line| take(line, &mut parsed.events))
         };

@@ -204,10 +204,8 @@ impl<'a, const N: usize> Row<'a, N> {
 
     /// The value of a column, which is gone afterwards.
     pub(super) fn take(&mut self, column: impl Column) -> Loose<'a> {
-        match std::mem::take(&mut self.values[column.index()]) {
-            Loose::Null => Loose::Absent,
-            value => value,
-        }
+        let value = std::mem::take(&mut self.values[column.index()]);
+        if value == Loose::Null { Loose::Absent } else { value }
     }
 
     /// Whether a column has a value that was not taken.
@@ -226,14 +224,13 @@ impl<'a, const N: usize> Row<'a, N> {
         column: impl Column,
         bytes_max: usize,
     ) -> Result<Option<Cow<'a, str>>, String> {
-        match self.take(column) {
-            Loose::Absent => Ok(None),
-            Loose::Text(text) => {
-                bounds::text(&text, bytes_max).map_err(|what| self.blame(column, what))?;
-                Ok(Some(text))
-            }
-            other => Err(self.blame(column, other.instead_of("a text"))),
+        let value = self.take(column);
+        if value.is_absent() {
+            return Ok(None);
         }
+        let Loose::Text(text) = value else { return Err(self.blame(column, value.instead_of("a text"))) };
+        bounds::text(&text, bytes_max).map_err(|what| self.blame(column, what))?;
+        Ok(Some(text))
     }
 
     /// An id: a text that can be stored as part of a key. An empty one counts as none.
@@ -245,31 +242,34 @@ impl<'a, const N: usize> Row<'a, N> {
 
     /// A room's name: a text, or a number as its decimal text and `true`.
     pub(super) fn room(&mut self, column: impl Column) -> Result<Option<(Cow<'a, str>, bool)>, String> {
-        match &self.values[column.index()] {
-            Loose::Unsigned(number) => {
-                let text = number.to_string();
-                self.take(column);
-                Ok(Some((Cow::Owned(text), true)))
-            }
-            Loose::Text(_) | Loose::Absent | Loose::Null => Ok(self.id(column)?.map(|text| (text, false))),
-            Loose::Bool(_) | Loose::Negative(_) | Loose::Fraction(_) | Loose::List | Loose::Object(_) => {
-                let other = self.take(column);
-                Err(self.blame(column, other.instead_of("a text or a whole number from 0 to 2^64-1")))
-            }
+        let value = &self.values[column.index()];
+        if let Loose::Unsigned(number) = *value {
+            self.take(column);
+            return Ok(Some((Cow::Owned(number.to_string()), true)));
         }
+        if !value.is_absent() && !matches!(value, Loose::Text(_)) {
+            return Err(self.blame(column, value.instead_of("a text or a whole number from 0 to 2^64-1")));
+        }
+        Ok(self.id(column)?.map(|text| (text, false)))
     }
 
     /// A whole number from 0 to 2^64-1.
     pub(super) fn unsigned(&mut self, column: impl Column) -> Result<Option<u64>, String> {
-        match self.take(column) {
-            Loose::Absent => Ok(None),
-            Loose::Unsigned(value) => Ok(Some(value)),
-            Loose::Text(text) if self.from_table && text.bytes().all(|byte| byte.is_ascii_digit()) => text
-                .parse()
-                .map(Some)
-                .map_err(|_| self.blame(column, format!("{} is above 2^64-1", shown(&text)))),
-            other => Err(self.blame(column, other.instead_of("a whole number from 0 to 2^64-1"))),
+        let value = self.take(column);
+        if value.is_absent() {
+            return Ok(None);
         }
+        if let Loose::Unsigned(number) = value {
+            return Ok(Some(number));
+        }
+        if let Loose::Text(digits) = &value
+            && self.from_table
+            && digits.bytes().all(|byte| byte.is_ascii_digit())
+        {
+            let number = digits.parse().map_err(|_| format!("{} is above 2^64-1", shown(digits)));
+            return number.map(Some).map_err(|what| self.blame(column, what));
+        }
+        Err(self.blame(column, value.instead_of("a whole number from 0 to 2^64-1")))
     }
 
     /// A plausible moment in one unit.
@@ -312,15 +312,15 @@ impl<'a, const N: usize> Row<'a, N> {
 
 /// The value of an attribute; a number is its decimal text.
 pub(super) fn attr_text(value: Loose<'_>) -> Result<Option<String>, String> {
-    match value {
-        Loose::Absent | Loose::Null => Ok(None),
-        Loose::Unsigned(number) => Ok(Some(number.to_string())),
-        Loose::Text(text) => {
-            bounds::text(&text, bounds::TEXT_BYTES_MAX)?;
-            Ok(Some(text.into_owned()))
-        }
-        other => Err(other.instead_of("a text")),
+    if value.is_absent() {
+        return Ok(None);
     }
+    if let Loose::Unsigned(number) = value {
+        return Ok(Some(number.to_string()));
+    }
+    let Loose::Text(text) = value else { return Err(value.instead_of("a text")) };
+    bounds::text(&text, bounds::TEXT_BYTES_MAX)?;
+    Ok(Some(text.into_owned()))
 }
 
 struct ObjectSeed<const N: usize> {

@@ -60,7 +60,8 @@ fn verify(app: &App, sign: Option<&str>, body: &[u8]) -> Result<(), Rejected> {
         return if app.trtc_unsigned { Ok(()) } else { Err(Rejected::NoKey(app.id)) };
     };
     let sign = sign.map(str::trim).filter(|sign| !sign.is_empty()).ok_or(Rejected::MissingSignature)?;
-    let mut mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).map_err(|_| Rejected::BadSignature)?;
+    let mut mac =
+        Hmac::<Sha256>::new_from_slice(key.expose().as_bytes()).map_err(|_| Rejected::BadSignature)?;
     mac.update(body);
     let expected = STANDARD.encode(mac.finalize().into_bytes());
     if bool::from(expected.as_bytes().ct_eq(sign.as_bytes())) { Ok(()) } else { Err(Rejected::BadSignature) }
@@ -220,26 +221,29 @@ fn without_callback_ts(body: &str, callback_ts: Option<&RawValue>) -> String {
 
 /// A number of the envelope.
 fn number(place: &str, value: &Loose<'_>) -> Result<u64, Rejected> {
-    match value {
-        Loose::Unsigned(number) => Ok(*number),
-        Loose::Absent | Loose::Null => Err(Rejected::malformed(place, "missing")),
-        other => Err(Rejected::malformed(place, other.instead_of("a whole number"))),
+    if value.is_absent() {
+        return Err(Rejected::malformed(place, "missing"));
     }
+    let Loose::Unsigned(number) = value else {
+        return Err(Rejected::malformed(place, value.instead_of("a whole number")));
+    };
+    Ok(*number)
 }
 
 /// A number or text as text, and whether it was a number. `""` where there is none.
 fn id(place: &str, value: &Loose<'_>) -> Result<(String, bool), Rejected> {
-    match value {
-        Loose::Absent | Loose::Null => Ok((String::new(), false)),
-        Loose::Unsigned(number) => Ok((number.to_string(), true)),
-        Loose::Text(text) => {
-            bounds::id(text).map_err(|what| Rejected::malformed(place, what))?;
-            Ok((text.clone().into_owned(), false))
-        }
-        other => {
-            Err(Rejected::malformed(place, other.instead_of("a text or a whole number from 0 to 2^64-1")))
-        }
+    if value.is_absent() {
+        return Ok((String::new(), false));
     }
+    if let Loose::Unsigned(number) = value {
+        return Ok((number.to_string(), true));
+    }
+    let Loose::Text(text) = value else {
+        let what = value.instead_of("a text or a whole number from 0 to 2^64-1");
+        return Err(Rejected::malformed(place, what));
+    };
+    bounds::id(text).map_err(|what| Rejected::malformed(place, what))?;
+    Ok((text.clone().into_owned(), false))
 }
 
 /// `UniqueId`, which only old applications send; 0 and `""` name no stay.
@@ -255,27 +259,23 @@ fn time(info: &Info<'_>) -> Result<(Millis, bool), Rejected> {
     } else {
         ("EventInfo.EventMsTs", &info.ms_ts, Unit::Milliseconds)
     };
-    match value {
-        Loose::Unsigned(value) => {
-            let at = bounds::moment(*value, unit).map_err(|what| Rejected::malformed(place, what))?;
-            Ok((at, unit == Unit::Seconds))
-        }
-        Loose::Absent | Loose::Null => {
-            Err(Rejected::malformed("EventInfo.EventMsTs", "missing, and EventInfo.EventTs too"))
-        }
-        other => {
-            let expected = format!("a whole number of {} since 1970", unit.name());
-            Err(Rejected::malformed(place, other.instead_of(&expected)))
-        }
+    if value.is_absent() {
+        return Err(Rejected::malformed("EventInfo.EventMsTs", "missing, and EventInfo.EventTs too"));
     }
+    let Loose::Unsigned(value) = value else {
+        let expected = format!("a whole number of {} since 1970", unit.name());
+        return Err(Rejected::malformed(place, value.instead_of(&expected)));
+    };
+    let at = bounds::moment(*value, unit).map_err(|what| Rejected::malformed(place, what))?;
+    Ok((at, unit == Unit::Seconds))
 }
 
 /// A number or text as text; anything else, and what could not be kept, counts as not told.
 fn lenient(value: Loose<'_>) -> Option<String> {
-    match value {
-        Loose::Negative(number) => Some(number.to_string()),
-        other => attr_text(other).ok().flatten().filter(|text| bounds::id(text).is_ok()),
+    if let Loose::Negative(number) = value {
+        return Some(number.to_string());
     }
+    attr_text(value).ok().flatten().filter(|text| bounds::id(text).is_ok())
 }
 
 /// The role's name; other numbers stay as they are.

@@ -44,4 +44,6 @@ fn told(event: &Event) -> String {
 }
 
 mod callbacks;
+mod documented;
+mod finished;
 mod neutral;

@@ -115,7 +115,7 @@ fn a_bad_line_is_refused_with_the_reason() {
     check(&with("}", ",\"at_s\":1700000000}"), "at_ms and at_s: give one of them");
     check(&with(",\"at_ms\":1700000000000", ""), "at_ms: missing; an event needs at_ms or at_s");
     check(&with("}", ",\"join_hint_ms\":5}"), "join_hint_ms: 5 is no plausible time");
-    check(&with("}", ",\"app\":8}"), "app: 8 is not the application 7 that sends");
+    check(&with("}", ",\"app\":8}"), "app: 8 is not the application 7");
     check(&with("}", ",\"app\":\"7\"}"), "app: expected a whole number");
     check(&with("}", ",\"reason\":\"kickd\"}"), "reason: unknown value \"kickd\"; did you mean \"kicked\"?");
     check(&with("}", ",\"attrs\":[]}"), "attrs: expected an object of texts, found a list");
