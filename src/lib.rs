@@ -9,5 +9,6 @@ pub mod limits;
 pub mod store;
 pub mod ingest;
 pub mod actions;
+pub mod config;
 pub mod clock;
 pub mod telemetry;
