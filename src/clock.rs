@@ -1,5 +1,6 @@
 //! What time it is. Nothing else asks the operating system; everything below takes the time as an argument.
 
+use std::sync::LazyLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::records::Millis;
@@ -35,6 +36,13 @@ impl Clock {
     pub fn stopwatch(self) -> Stopwatch {
         Stopwatch(Instant::now())
     }
+}
+
+/// Time since the first question for it in this process; never goes back.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that asks")]
+pub fn monotonic() -> Duration {
+    static BEGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
+    BEGIN.elapsed()
 }
 
 /// Measures a duration.

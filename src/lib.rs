@@ -9,6 +9,7 @@ pub mod limits;
 pub mod store;
 pub mod ingest;
 pub mod actions;
+pub mod http;
 pub mod config;
 pub mod clock;
 pub mod telemetry;

@@ -4,6 +4,7 @@
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
@@ -48,6 +49,7 @@ enum Family {
     Refused,
     Lateness,
     AppendDuration,
+    CommitDuration,
     OpenCalls,
     Orphans,
     Connections,
@@ -69,7 +71,9 @@ const METRICS: &[(Family, &str, &str, &str, &str)] = &[
     (Family::Lateness, "rollbook_event_lateness_seconds", "histogram", "",
         "Time from an event to its arrival here."),
     (Family::AppendDuration, "rollbook_append_duration_seconds", "histogram", "",
-        "Time from giving events to the store until they were durable; the fsync is in it."),
+        "Time from giving events to the store until they were durable."),
+    (Family::CommitDuration, "rollbook_commit_duration_seconds", "histogram", "",
+        "Time of the store's durable commits; the fsync is in it."),
     (Family::OpenCalls, "rollbook_calls_open", "gauge", "",
         "Calls without an end."),
     (Family::Orphans, "rollbook_orphans", "gauge", "",
@@ -95,13 +99,22 @@ const NO_ERROR: &str = "OK";
 
 /// Bounds of durations in microseconds: 50 µs to 10 s.
 const DURATION_BOUNDS_US: &[u64] = &[
-    50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000,
-    10_000_000,
+    50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000,
+    2_500_000, 10_000_000,
 ];
 /// Bounds of lateness in microseconds: 0.1 s to a week.
 const LATENESS_BOUNDS_US: &[u64] = &[
-    100_000, 500_000, 1_000_000, 5_000_000, 10_000_000, 30_000_000, 60_000_000, 600_000_000, 3_600_000_000,
-    86_400_000_000, 604_800_000_000,
+    100_000,
+    500_000,
+    1_000_000,
+    5_000_000,
+    10_000_000,
+    30_000_000,
+    60_000_000,
+    600_000_000,
+    3_600_000_000,
+    86_400_000_000,
+    604_800_000_000,
 ];
 
 /// Counts into ranges.
@@ -190,6 +203,7 @@ pub struct Metrics {
     refused: Counters,
     lateness_us: Histogram,
     append_us: Histogram,
+    commit_us: Histogram,
     connections: AtomicI64,
 }
 
@@ -211,6 +225,7 @@ impl Metrics {
             refused: Counters::new(reasons),
             lateness_us: Histogram::new(LATENESS_BOUNDS_US),
             append_us: Histogram::new(DURATION_BOUNDS_US),
+            commit_us: Histogram::new(DURATION_BOUNDS_US),
             connections: AtomicI64::new(0),
         }
     }
@@ -226,6 +241,11 @@ impl Metrics {
         self.accepted.fetch_add(new, Ordering::Relaxed);
         self.duplicate.fetch_add(duplicate, Ordering::Relaxed);
         self.append_us.observe_us(took_us);
+    }
+
+    /// The store made a commit durable.
+    pub fn committed(&self, took: Duration) {
+        self.commit_us.observe_us(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
     }
 
     /// An event arrived this long after it happened; one from the future counts as prompt.
@@ -266,7 +286,8 @@ impl Metrics {
             Family::Requests => {
                 for (action, codes) in self.actions.labels.iter().zip(&self.requests) {
                     // A row for every pair would be hundreds of zeroes.
-                    for (code, count) in codes.each().filter(|(code, count)| *count > 0 || *code == NO_ERROR) {
+                    for (code, count) in codes.each().filter(|(code, count)| *count > 0 || *code == NO_ERROR)
+                    {
                         let _ = writeln!(page, "{name}{{action=\"{action}\",code=\"{code}\"}} {count}");
                     }
                 }
@@ -279,6 +300,7 @@ impl Metrics {
             Family::RequestDuration => self.request_us.render(name, page),
             Family::Lateness => self.lateness_us.render(name, page),
             Family::AppendDuration => self.append_us.render(name, page),
+            Family::CommitDuration => self.commit_us.render(name, page),
             Family::Accepted => plain(page, self.accepted.load(Ordering::Relaxed)),
             Family::Duplicate => plain(page, self.duplicate.load(Ordering::Relaxed)),
             Family::OpenCalls => plain(page, gauges.open_calls),
@@ -337,6 +359,7 @@ mod tests {
                 m.arrived(-5);
                 m.arrived(30_000);
                 m.connected();
+                m.committed(Duration::from_millis(3));
             },
             &[
                 "rollbook_events_accepted_total 3",
@@ -346,6 +369,7 @@ mod tests {
                 "rollbook_event_lateness_seconds_bucket{le=\"0.1\"} 1",
                 "rollbook_event_lateness_seconds_bucket{le=\"30\"} 2",
                 "rollbook_append_duration_seconds_count 1",
+                "rollbook_commit_duration_seconds_bucket{le=\"0.005\"} 1",
                 "rollbook_calls_open 7",
                 "rollbook_orphans 8",
                 "rollbook_connections 1",

@@ -239,10 +239,13 @@ pub fn load(
     flags: &[Flag],
 ) -> Result<Config, ConfigError> {
     let text = match file {
-        Some(path) => Some((path, std::fs::read_to_string(path).map_err(|error| ConfigError::Unreadable {
-            path: path.display().to_string(),
-            why: error.to_string(),
-        })?)),
+        Some(path) => Some((
+            path,
+            std::fs::read_to_string(path).map_err(|error| ConfigError::Unreadable {
+                path: path.display().to_string(),
+                why: error.to_string(),
+            })?,
+        )),
         None => None,
     };
     resolve(text.as_ref().map(|(path, text)| (*path, text.as_str())), env, flags)
@@ -277,7 +280,8 @@ pub fn resolve(
 /// are not refused, since others too set variables that begin with `ROLLBOOK_`.
 pub fn misspelt(env: &BTreeMap<String, String>) -> Vec<(String, String)> {
     let known: Vec<String> = SETTINGS.iter().filter_map(Setting::env).collect();
-    let ours = |name: &&String| name.starts_with("ROLLBOOK_") && !known.contains(name) && *name != LOG_VARIABLE;
+    let ours =
+        |name: &&String| name.starts_with("ROLLBOOK_") && !known.contains(name) && *name != LOG_VARIABLE;
     let near = |name: &String| known.iter().find(|k| strsim::damerau_levenshtein(k, name) <= 2).cloned();
     env.keys().filter(ours).filter_map(|name| Some((name.clone(), near(name)?))).collect()
 }
@@ -334,7 +338,8 @@ impl<'a> Typed<'a> {
             apps.push(Typed { section }.app()?);
         }
         let name = self.text("account.name")?.map_or_else(|| format!("account {}", index + 1), str::to_owned);
-        let edition = Edition::from_name(self.text("account.edition")?.unwrap_or_default()).unwrap_or_default();
+        let edition =
+            Edition::from_name(self.text("account.edition")?.unwrap_or_default()).unwrap_or_default();
         Ok(Account { name, edition, keys, apps })
     }
 
@@ -368,7 +373,9 @@ impl<'a> Typed<'a> {
                 Ok(Some(LiveKit { api_key, api_secret: Secret::new(api_secret), drop_kinds }))
             }
             (None, true) => Ok(None),
-            (None, false) => Err(self.invalid("account.app.livekit.drop_kinds", format!("`{KEY}` is missing"))),
+            (None, false) => {
+                Err(self.invalid("account.app.livekit.drop_kinds", format!("`{KEY}` is missing")))
+            }
         }
     }
 
@@ -472,9 +479,11 @@ impl<'a> Typed<'a> {
             Some((Value::Number(_) | Value::Switch(_) | Value::Texts(_), _)) => Ok(None),
             None => {
                 self.value(path)?;
-                Ok(SETTINGS.iter().find(|setting| setting.path == path).and_then(|setting| match setting.default {
-                    Fallback::Is(text) => Some(text),
-                    Fallback::Absent | Fallback::Required => None,
+                Ok(SETTINGS.iter().find(|setting| setting.path == path).and_then(|setting| {
+                    match setting.default {
+                        Fallback::Is(text) => Some(text),
+                        Fallback::Absent | Fallback::Required => None,
+                    }
                 }))
             }
         }

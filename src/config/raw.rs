@@ -183,7 +183,10 @@ impl Reader<'_> {
                     DeValue::String(text) => Some(text.clone().into_owned()),
                     _ => None,
                 });
-                texts.collect::<Option<Vec<_>>>().map(Value::Texts).ok_or_else(|| wrong("a list of other things"))
+                texts
+                    .collect::<Option<Vec<_>>>()
+                    .map(Value::Texts)
+                    .ok_or_else(|| wrong("a list of other things"))
             }
             (_, DeValue::Table(table)) if setting.path == "store" && table.contains_key("clickhouse") => {
                 Err(ConfigError::Invalid {

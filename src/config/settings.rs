@@ -137,8 +137,9 @@ impl Setting {
 
     /// The environment variable that sets it; none for what stands in lists, and for several texts.
     pub fn env(&self) -> Option<String> {
-        let scalar = self.kind != Kind::Texts;
-        (scalar && self.list().is_none()).then(|| format!("ROLLBOOK_{}", self.path.replace('.', "_").to_uppercase()))
+        let scalar = self.kind != Texts;
+        (scalar && self.list().is_none())
+            .then(|| format!("ROLLBOOK_{}", self.path.replace('.', "_").to_uppercase()))
     }
 
     /// Its name without the table it stands in.
@@ -156,30 +157,30 @@ impl Kind {
     /// What a value must be, to complete "must be …".
     pub fn expected(&self) -> String {
         match self {
-            Kind::Text | Kind::Secret => "a text".to_owned(),
-            Kind::Address => "an address with a port, such as \"127.0.0.1:9180\"".to_owned(),
-            Kind::Path => "a path, as a text".to_owned(),
-            Kind::Number(0, most) if *most >= i64::MAX as u64 => "a whole number".to_owned(),
-            Kind::Number(least, most) => format!("a whole number from {least} to {most}"),
-            Kind::Switch => "true or false".to_owned(),
-            Kind::OneOf(texts) => {
+            Text | Secret => "a text".to_owned(),
+            Address => "an address with a port, such as \"127.0.0.1:9180\"".to_owned(),
+            Path => "a path, as a text".to_owned(),
+            Number(0, most) if *most >= i64::MAX as u64 => "a whole number".to_owned(),
+            Number(least, most) => format!("a whole number from {least} to {most}"),
+            Switch => "true or false".to_owned(),
+            OneOf(texts) => {
                 format!("one of {}", texts.iter().map(|t| format!("{t:?}")).collect::<Vec<_>>().join(", "))
             }
-            Kind::Texts => "a list of texts".to_owned(),
+            Texts => "a list of texts".to_owned(),
         }
     }
 
     /// Its name in the documentation.
     fn name(&self) -> String {
         match self {
-            Kind::Text => "text".to_owned(),
-            Kind::Address => "address:port".to_owned(),
-            Kind::Path => "path".to_owned(),
-            Kind::Secret => "secret".to_owned(),
-            Kind::Number(..) => "number".to_owned(),
-            Kind::Switch => "true, false".to_owned(),
-            Kind::OneOf(texts) => texts.iter().map(|t| format!("`{t:?}`")).collect::<Vec<_>>().join(", "),
-            Kind::Texts => "texts".to_owned(),
+            Text => "text".to_owned(),
+            Address => "address:port".to_owned(),
+            Path => "path".to_owned(),
+            Secret => "secret".to_owned(),
+            Number(..) => "number".to_owned(),
+            Switch => "true, false".to_owned(),
+            OneOf(texts) => texts.iter().map(|t| format!("`{t:?}`")).collect::<Vec<_>>().join(", "),
+            Texts => "texts".to_owned(),
         }
     }
 }
@@ -237,9 +238,9 @@ pub fn documentation() -> String {
         }
         let kind = setting.kind.name();
         let default = match setting.default {
-            Fallback::Required => "required".to_owned(),
-            Fallback::Absent | Fallback::Is("") => "none".to_owned(),
-            Fallback::Is(text) => format!("`{text}`"),
+            Required => "required".to_owned(),
+            Absent | Is("") => "none".to_owned(),
+            Is(text) => format!("`{text}`"),
         };
         let env = setting.env().map_or("–".to_owned(), |env| format!("`{env}`"));
         let name = setting.name();

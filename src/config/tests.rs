@@ -71,8 +71,14 @@ fn everything_given_is_taken() {
 fn unknown_names_are_refused_with_line_and_nearest_name() {
     check_refused(&[
         ("lisen = 1", "rollbook.toml:1: unknown setting `lisen`; did you mean `listen`?"),
-        ("\n\nretentiondays = 1", "rollbook.toml:3: unknown setting `retentiondays`; did you mean `retention_days`?"),
-        ("history_days = 1", "rollbook.toml:1: unknown setting `history_days`; did you mean `limits.history_days`?"),
+        (
+            "\n\nretentiondays = 1",
+            "rollbook.toml:3: unknown setting `retentiondays`; did you mean `retention_days`?",
+        ),
+        (
+            "history_days = 1",
+            "rollbook.toml:1: unknown setting `history_days`; did you mean `limits.history_days`?",
+        ),
         (
             "[limits]\nhistory_day = 3",
             "rollbook.toml:2: unknown setting `limits.history_day`; did you mean `limits.history_days`?",
@@ -86,7 +92,10 @@ fn unknown_names_are_refused_with_line_and_nearest_name() {
             "rollbook.toml:3: unknown setting `account.app.livekit.apikey`; did you mean `account.app.livekit.api_key`?",
         ),
         ("[[acount]]", "rollbook.toml:1: unknown setting `acount`; did you mean `account`?"),
-        ("[privacy]\nzzzzzzzz = 1", "rollbook.toml:2: unknown setting `privacy.zzzzzzzz`; valid here: client_ip"),
+        (
+            "[privacy]\nzzzzzzzz = 1",
+            "rollbook.toml:2: unknown setting `privacy.zzzzzzzz`; valid here: client_ip",
+        ),
         ("z = 1\nlisen = 2", "rollbook.toml:1: unknown setting `z`"),
     ]);
 }
@@ -94,22 +103,40 @@ fn unknown_names_are_refused_with_line_and_nearest_name() {
 #[test]
 fn wrong_values_are_refused_with_their_line() {
     check_refused(&[
-        ("listen = 9180", "rollbook.toml:1: `listen` must be an address with a port, such as \"127.0.0.1:9180\", not integer"),
+        (
+            "listen = 9180",
+            "rollbook.toml:1: `listen` must be an address with a port, such as \"127.0.0.1:9180\", not integer",
+        ),
         ("listen = 'localhost'", "rollbook.toml:1: `listen` must be an address with a port"),
-        ("\nretention_days = '14'", "rollbook.toml:2: `retention_days` must be a whole number from 0 to 36500, not string"),
-        ("retention_days = -1", "rollbook.toml:1: `retention_days` must be a whole number from 0 to 36500, not -1"),
-        ("retention_days = 1.5", "rollbook.toml:1: `retention_days` must be a whole number from 0 to 36500, not float"),
+        (
+            "\nretention_days = '14'",
+            "rollbook.toml:2: `retention_days` must be a whole number from 0 to 36500, not string",
+        ),
+        (
+            "retention_days = -1",
+            "rollbook.toml:1: `retention_days` must be a whole number from 0 to 36500, not -1",
+        ),
+        (
+            "retention_days = 1.5",
+            "rollbook.toml:1: `retention_days` must be a whole number from 0 to 36500, not float",
+        ),
         ("[limits]\nuser_window_hours = 0", "rollbook.toml:2: `limits.user_window_hours` must be"),
         ("public_hosts = 'a'", "rollbook.toml:1: `public_hosts` must be a list of texts, not string"),
         ("public_hosts = ['a', 1]", "rollbook.toml:1: `public_hosts` must be a list of texts"),
         ("public_hosts = ['http://a']", "rollbook.toml:1: `public_hosts` must hold host names"),
-        ("[privacy]\nclient_ip = 'hide'", "rollbook.toml:2: `privacy.client_ip` must be one of \"keep\", \"mask\", \"drop\", not \"hide\""),
+        (
+            "[privacy]\nclient_ip = 'hide'",
+            "rollbook.toml:2: `privacy.client_ip` must be one of \"keep\", \"mask\", \"drop\", not \"hide\"",
+        ),
         ("[ui]\nenabled = 'yes'", "rollbook.toml:2: `ui.enabled` must be true or false, not string"),
         ("store = 'sqlite'", "rollbook.toml:1: `store` must be one of \"embedded\", not \"sqlite\""),
         ("store = { clickhouse = {} }", "rollbook.toml:1: this build has no ClickHouse store yet"),
         ("[store.clickhouse]\nurls = []", "rollbook.toml:1: this build has no ClickHouse store yet"),
         ("limits = 3", "rollbook.toml:1: `limits` must be a table, [limits], not integer"),
-        ("[account]\nname = 'x'", "rollbook.toml:1: `account` must be a list of tables, [[account]], not table"),
+        (
+            "[account]\nname = 'x'",
+            "rollbook.toml:1: `account` must be a list of tables, [[account]], not table",
+        ),
         ("listen = ", "rollbook.toml:1: "),
         ("a = 1\na = 2", "rollbook.toml:2: "),
     ]);
@@ -120,23 +147,38 @@ fn what_makes_no_sense_together_is_refused() {
     let account = format!("[[account]]\n{KEY}");
     let app = "[[account]]\n[[account.app]]\nsdk_app_id = 1\n";
     check_refused(&[
-        ("[[account]]\n[[account.key]]\nsecret_id = 'x'", "rollbook.toml:2: this `[[account.key]]` needs a `secret_key`"),
+        (
+            "[[account]]\n[[account.key]]\nsecret_id = 'x'",
+            "rollbook.toml:2: this `[[account.key]]` needs a `secret_key`",
+        ),
         ("[[account]]\n[[account.app]]", "rollbook.toml:2: this `[[account.app]]` needs a `sdk_app_id`"),
         ("[[account]]\n[[account.app]]\nsdk_app_id = 0", "rollbook.toml:3: `account.app.sdk_app_id` must be"),
-        ("[[account]]\n[[account.key]]\nsecret_id = ''\nsecret_key = 'x'", "rollbook.toml:3: `account.key.secret_id` must not be empty"),
+        (
+            "[[account]]\n[[account.key]]\nsecret_id = ''\nsecret_key = 'x'",
+            "rollbook.toml:3: `account.key.secret_id` must not be empty",
+        ),
         (
             &format!("{account}{account}"),
             "rollbook.toml:7: `account.key.secret_id` is the same as at rollbook.toml:3; each must be another",
         ),
-        (&format!("{app}{app}"), "rollbook.toml:6: `account.app.sdk_app_id` is the same as at rollbook.toml:3"),
+        (
+            &format!("{app}{app}"),
+            "rollbook.toml:6: `account.app.sdk_app_id` is the same as at rollbook.toml:3",
+        ),
         (
             &format!("{app}ingest_token = 'x'\n[[account.app]]\nsdk_app_id = 2\ningest_token = 'x'"),
             "rollbook.toml:7: `account.app.ingest_token` is the same as at rollbook.toml:4",
         ),
         ("[[account]]\nname = 'x'\n[[account]]\nname = 'x'", "rollbook.toml:4: `account.name` is the same"),
-        ("[[account]]\nedition = 'gold'", "rollbook.toml:2: `account.edition` must be one of \"free\", \"basic\", \"advanced\", not \"gold\""),
+        (
+            "[[account]]\nedition = 'gold'",
+            "rollbook.toml:2: `account.edition` must be one of \"free\", \"basic\", \"advanced\", not \"gold\"",
+        ),
         ("[tls]\ncert_file = 'c'", "rollbook.toml:2: `tls.cert_file` needs `tls.key_file`"),
-        (&format!("{app}livekit = {{ api_key = 'k' }}"), "rollbook.toml:4: `account.app.livekit.api_key` needs"),
+        (
+            &format!("{app}livekit = {{ api_key = 'k' }}"),
+            "rollbook.toml:4: `account.app.livekit.api_key` needs",
+        ),
         (&format!("{app}janus = {{ user = 'k' }}"), "rollbook.toml:4: `account.app.janus.user` needs"),
     ]);
 }
@@ -144,7 +186,11 @@ fn what_makes_no_sense_together_is_refused() {
 #[test]
 fn environment_overrides_the_file_and_flags_override_both() {
     let file = Some((Path::new("f"), "listen = '127.0.0.1:1'\nretention_days = 1\ndata_dir = 'f'"));
-    let env = env(&[("ROLLBOOK_LISTEN", "127.0.0.1:2"), ("ROLLBOOK_RETENTION_DAYS", "2"), ("ROLLBOOK_LIMITS_HISTORY_DAYS", "0")]);
+    let env = env(&[
+        ("ROLLBOOK_LISTEN", "127.0.0.1:2"),
+        ("ROLLBOOK_RETENTION_DAYS", "2"),
+        ("ROLLBOOK_LIMITS_HISTORY_DAYS", "0"),
+    ]);
     let config = resolve(file, &env, &[("listen", "--listen", "127.0.0.1:3".to_owned())]).expect("right");
     assert_eq!(config.listen.port(), 3);
     assert_eq!(config.retention_days, 2);
@@ -159,13 +205,19 @@ fn mistakes_in_environment_and_flags_are_named_there() {
         said.to_string(),
         "ROLLBOOK_RETENTION_DAYS: `retention_days` must be a whole number from 0 to 36500, not \"x\""
     );
-    let said = resolve(None, &env(&[]), &[("listen", "--listen", "9180".to_owned())]).expect_err("no address");
+    let said =
+        resolve(None, &env(&[]), &[("listen", "--listen", "9180".to_owned())]).expect_err("no address");
     assert!(said.to_string().starts_with("--listen: `listen` must be an address with a port"), "{said}");
 }
 
 #[test]
 fn misspelt_variables_are_noticed_and_foreign_ones_are_not() {
-    let env = env(&[("ROLLBOOK_LISTN", ""), ("ROLLBOOK_SERVICE_HOST", ""), ("ROLLBOOK_LOG", ""), ("ROLLBOOK_DATA_DIR", "")]);
+    let env = env(&[
+        ("ROLLBOOK_LISTN", ""),
+        ("ROLLBOOK_SERVICE_HOST", ""),
+        ("ROLLBOOK_LOG", ""),
+        ("ROLLBOOK_DATA_DIR", ""),
+    ]);
     assert_eq!(misspelt(&env), [("ROLLBOOK_LISTN".to_owned(), "ROLLBOOK_LISTEN".to_owned())]);
 }
 
@@ -183,9 +235,12 @@ fn secrets_come_from_files_beside_the_settings_too() {
     check("secret\r\n", "secret");
     check(" secret\n\n", " secret\n");
 
-    let said = |text: &str| resolve(Some((&settings, text)), &BTreeMap::new(), &[]).expect_err(text).to_string();
+    let said =
+        |text: &str| resolve(Some((&settings, text)), &BTreeMap::new(), &[]).expect_err(text).to_string();
     let both = "[[account]]\n[[account.key]]\nsecret_id = 'x'\nsecret_key = 'a'\nsecret_key_file = 'key'\n";
-    assert!(said(both).ends_with(":5: both `account.key.secret_key` and `account.key.secret_key_file` are given; leave one out"));
+    assert!(said(both).ends_with(
+        ":5: both `account.key.secret_key` and `account.key.secret_key_file` are given; leave one out"
+    ));
     let absent = "[[account]]\n[[account.key]]\nsecret_id = 'x'\nsecret_key_file = 'none'\n";
     assert!(said(absent).contains("cannot read") && said(absent).contains(":4: "));
 }
@@ -216,13 +271,17 @@ fn the_documentation_is_printed_from_the_table() {
         std::fs::write(&file, settings::documentation()).expect("written");
     }
     let page = std::fs::read_to_string(&file).unwrap_or_default();
-    assert!(page == settings::documentation(), "docs/config.md is not up to date; run the tests with UPDATE=1");
+    assert!(
+        page == settings::documentation(),
+        "docs/config.md is not up to date; run the tests with UPDATE=1"
+    );
 }
 
 #[test]
 fn the_documented_example_is_right() {
     let page = settings::documentation();
-    let example = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
+    let example =
+        page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
     let dir = tempfile::tempdir().expect("a directory");
     std::fs::write(dir.path().join("secret-key"), "x\n").expect("written");
     resolve(Some((&dir.path().join("rollbook.toml"), example)), &BTreeMap::new(), &[]).expect("right");

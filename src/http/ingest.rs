@@ -1,0 +1,199 @@
+//! `/ingest/…`: HTTP to and from the sources. A delivery is acknowledged after the store has it, and only then.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hyper::body::Incoming;
+use hyper::header::{AUTHORIZATION, CONTENT_ENCODING, HeaderMap};
+use hyper::{Request, StatusCode};
+
+use super::body::{self, BodyError};
+use super::bounds::LARGE_BODY_BYTES;
+use super::{Reply, Server, failure, json, later, without_body};
+use crate::ingest::{self, Parsed, Rejected, attributes, lines, trtc};
+use crate::records::{Event, Millis};
+use crate::store::{Appended, Store, StoreError};
+
+/// The values of the label `reason`: those of [`Rejected::name`], and what is refused before or after it.
+pub(super) const REASONS: &[&str] = &[
+    "unknown_app",
+    "missing_signature",
+    "bad_signature",
+    "no_key",
+    "missing_token",
+    "bad_token",
+    "malformed",
+    "too_large",
+    LINE,
+    ENCODING,
+    BODY,
+    STORE,
+];
+/// One line of many.
+const LINE: &str = "line";
+/// A body that is packed in a way that is not understood here.
+const ENCODING: &str = "encoding";
+/// A body that did not come.
+const BODY: &str = "body";
+/// The store could not take it.
+const STORE: &str = "store";
+
+/// What the lines of a body are.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Format {
+    /// Neutral events.
+    Events,
+    /// Facts about users.
+    Attributes,
+}
+
+impl<S: Store + 'static> Server<S> {
+    /// `POST /ingest/trtc`.
+    pub(super) async fn take_trtc(&self, request: Request<Incoming>) -> Reply {
+        let (head, body) = request.into_parts();
+        let mut share = self.budget.share();
+        let cap = self.cap(self.bounds.callback_body_bytes, &head.headers);
+        let body = match body::read(body, cap, &mut share).await {
+            Ok(body) => body,
+            Err(error) => return self.no_body(error),
+        };
+        let received = self.clock.now();
+        let app = text(&head.headers, "sdkappid");
+        let event = match trtc::accept(&self.apps, app, text(&head.headers, "sign"), &body, received) {
+            Ok(event) => event,
+            Err(rejected) => return self.reject(&rejected, app),
+        };
+        match self.append(vec![event], received).await {
+            Ok(_) => json(StatusCode::OK, r#"{"code":0}"#),
+            Err(error) => self.not_stored(&error),
+        }
+    }
+
+    /// `POST /ingest/events` and `POST /ingest/attributes`.
+    pub(super) async fn take_lines(self: &Arc<Self>, request: Request<Incoming>, format: Format) -> Reply {
+        let (head, body) = request.into_parts();
+        // Who may not send is not read.
+        let app = match self.apps.by_authorization(text(&head.headers, AUTHORIZATION.as_str())) {
+            Ok(app) => app.id,
+            Err(rejected) => return self.reject(&rejected, None),
+        };
+        let gzip =
+            match text(&head.headers, CONTENT_ENCODING.as_str()).map(str::to_ascii_lowercase).as_deref() {
+                None | Some("" | "identity") => false,
+                Some("gzip" | "x-gzip") => true,
+                Some(_) => {
+                    self.metrics.refused(ENCODING, 1);
+                    return failure(
+                        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                        "Content-Encoding must be gzip or absent",
+                    );
+                }
+            };
+        let mut share = self.budget.share();
+        let limit_bytes = self.bounds.events_body_bytes;
+        let read = body::read(body, self.cap(limit_bytes, &head.headers), &mut share).await;
+        let body = match read {
+            // Nobody knows how much is in it before it is unpacked.
+            Ok(body) if gzip => share.hold(body.len() + limit_bytes).map(|()| body),
+            read => read,
+        };
+        let body = match body {
+            Ok(body) => body,
+            Err(error) => return self.no_body(error),
+        };
+        let received = self.clock.now();
+        let work = Work { server: Arc::clone(self), app, format, gzip, body, received };
+        let parsed = if gzip || work.body.len() >= LARGE_BODY_BYTES {
+            match tokio::task::spawn_blocking(move || work.parse()).await {
+                Ok(parsed) => parsed,
+                Err(_) => return failure(StatusCode::INTERNAL_SERVER_ERROR, "the body could not be read"),
+            }
+        } else {
+            work.parse()
+        };
+        match parsed {
+            Ok(parsed) => self.keep(parsed, received).await,
+            Err(rejected) => self.reject(&rejected, None),
+        }
+    }
+
+    /// Stores the good lines, and tells what became of each.
+    async fn keep(&self, mut parsed: Parsed, received: Millis) -> Reply {
+        let events = std::mem::take(&mut parsed.events);
+        let status = if events.is_empty() && parsed.refused_count > 0 {
+            StatusCode::BAD_REQUEST
+        } else {
+            StatusCode::OK
+        };
+        let appended = match self.append(events, received).await {
+            Ok(appended) => appended,
+            Err(error) => return self.not_stored(&error),
+        };
+        self.metrics.refused(LINE, parsed.refused_count);
+        json(status, parsed.reply(appended.new, appended.duplicate))
+    }
+
+    /// Makes events durable.
+    async fn append(&self, events: Vec<Event>, received: Millis) -> Result<Appended, StoreError> {
+        if events.is_empty() {
+            return Ok(Appended::default());
+        }
+        for event in &events {
+            self.metrics.arrived(received.0.saturating_sub(event.at.0));
+        }
+        let stopwatch = self.clock.stopwatch();
+        let appended = self.store.append(events).await?;
+        self.metrics.appended(appended.new, appended.duplicate, stopwatch.elapsed_us());
+        Ok(appended)
+    }
+
+    fn no_body(&self, error: BodyError) -> Reply {
+        self.metrics.refused(if error == BodyError::TooLarge { "too_large" } else { BODY }, 1);
+        without_body(error)
+    }
+
+    fn reject(&self, rejected: &Rejected, app: Option<&str>) -> Reply {
+        self.metrics.refused(rejected.name(), 1);
+        tracing::info!(reason = rejected.name(), app, "refused a delivery");
+        let status = StatusCode::from_u16(rejected.status()).unwrap_or(StatusCode::BAD_REQUEST);
+        failure(status, &rejected.to_string())
+    }
+
+    fn not_stored(&self, error: &StoreError) -> Reply {
+        self.metrics.refused(STORE, 1);
+        tracing::warn!(%error, "could not store events");
+        later("the events could not be stored; send them again")
+    }
+}
+
+/// A body to be read, wherever there is time for it.
+struct Work<S> {
+    server: Arc<Server<S>>,
+    app: crate::records::AppId,
+    format: Format,
+    gzip: bool,
+    body: Bytes,
+    received: Millis,
+}
+
+impl<S> Work<S> {
+    fn parse(self) -> Result<Parsed, Rejected> {
+        let terms = self.server.apps.terms(self.app);
+        let unpacked;
+        let body: &[u8] = if self.gzip {
+            unpacked = ingest::gunzip(&self.body, self.server.bounds.events_body_bytes)?;
+            &unpacked
+        } else {
+            &self.body
+        };
+        Ok(match self.format {
+            Format::Events => lines::parse(terms, body, self.received),
+            Format::Attributes => attributes::parse(terms, body, self.received),
+        })
+    }
+}
+
+/// The first value of a header, where it is text.
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
