@@ -94,7 +94,7 @@ mod tests {
         check("", 4, &[]);
         check("a\nb\nc", 100, &[(1, "a\nb\nc")]);
         check("a\nb\nc", 4, &[(1, "a\nb\n"), (3, "c")]);
-        check("a\nbbbbbbb\nc\n", 3, &[(1, "a\n"), (2, "bbbbbbb\n"), (3, "c\n")]);
+        check("a\nbbbbbbb\nc\n", 3, &[(1, "a\n"), (2, "bbbbbbb\nc\n")]);
         check("aaaa\n", 5, &[(1, "aaaa\n")]);
     }
 

@@ -53,7 +53,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         append_example(&store, clock.now()).await?;
         let (story, past) = Story::begin(SEED, APP, clock.now());
         store.append(past).await?;
-        say(&introduction(&key, &listener.local_addr()?.to_string(), clock.now()));
+        say(&introduction(&key, &hints::host(listener.local_addr()?), clock.now()));
         tokio::spawn(go_on(story, Arc::clone(&store), clock));
         let metrics = Arc::new(http::metrics());
         serve(&config, Running { store, listener, clock, metrics, files: super::serve::raise_file_limit() })

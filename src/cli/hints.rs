@@ -1,6 +1,7 @@
 //! Lines to paste, for whoever has just started a server.
 
 use std::fmt::Write as _;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::call::REGION;
 use super::keys::KeyPair;
@@ -90,6 +91,17 @@ impl Question<'_> {
             self.call()
         )
     }
+}
+
+/// Host and port to reach a listener by, from this machine.
+pub(super) fn host(mut listening: SocketAddr) -> String {
+    if listening.ip().is_unspecified() {
+        listening.set_ip(match listening {
+            SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    listening.to_string()
 }
 
 /// The key, as two lines.

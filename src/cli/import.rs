@@ -72,6 +72,9 @@ pub(super) fn run(arguments: &Arguments, surroundings: &Surroundings) -> anyhow:
     if matches!(arguments.source, Source::Livekit | Source::Janus | Source::Stats) {
         bail!("this version cannot import from this source yet; it can from trtc, events and records");
     }
+    for file in arguments.files.iter().filter(|file| file.as_os_str() != "-") {
+        std::fs::metadata(file).with_context(|| format!("cannot open {}", file.display()))?;
+    }
     let Found { config, .. } = arguments.place.find(surroundings, Vec::new())?;
     let apps = settings::apps(&config);
     let terms = Terms { app: arguments.app.map(AppId), client_ip: apps.client_ip() };

@@ -80,7 +80,7 @@ fn begin(
         let path = first.write(&config.data_dir)?;
         say(&format!("rollbook: no settings found; new ones are in {}\n", path.display()));
     }
-    say(&hints::first_start(first, &listener.local_addr()?.to_string(), clock.now()));
+    say(&hints::first_start(first, &hints::host(listener.local_addr()?), clock.now()));
     Ok(())
 }
 

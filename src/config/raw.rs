@@ -179,9 +179,9 @@ impl Reader<'_> {
             }
             (Kind::Switch, DeValue::Boolean(switch)) => Ok(Value::Switch(*switch)),
             (Kind::Texts, DeValue::Array(items)) => {
-                let texts = items.iter().map(|item| match item.get_ref() {
-                    DeValue::String(text) => Some(text.clone().into_owned()),
-                    _ => None,
+                let texts = items.iter().map(|item| {
+                    let DeValue::String(text) = item.get_ref() else { return None };
+                    Some(text.clone().into_owned())
                 });
                 texts
                     .collect::<Option<Vec<_>>>()

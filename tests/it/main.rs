@@ -1,3 +1,5 @@
 //! All integration tests: one binary, a module for each area.
 
+mod cli;
+mod http;
 mod ingest;
