@@ -42,16 +42,16 @@ fn temporary() -> tempfile::TempDir {
 }
 
 /// A server of its own process, killed at the end at the latest.
-struct Served {
+pub(crate) struct Served {
     child: Child,
     stderr: BufReader<ChildStderr>,
     /// What it said until it listened.
     said: String,
-    address: String,
+    pub(crate) address: String,
 }
 
 impl Served {
-    fn start(dir: &Path, arguments: &[&str]) -> Served {
+    pub(crate) fn start(dir: &Path, arguments: &[&str]) -> Served {
         let mut child = rollbook(dir).args(arguments).spawn().expect("started");
         let mut stderr = BufReader::new(child.stderr.take().expect("piped"));
         let mut said = String::new();
@@ -74,7 +74,7 @@ impl Served {
     }
 
     /// Asks it to stop, as an operator would; what it said after it listened.
-    fn stop(mut self) -> String {
+    pub(crate) fn stop(mut self) -> String {
         let pid = Pid::from_child(&self.child);
         kill_process(pid, Signal::TERM).expect("running");
         assert_eq!(self.child.wait().expect("ended").code(), Some(0));
