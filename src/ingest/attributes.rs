@@ -1,6 +1,6 @@
-//! Facts about users that their source does not tell: the version of the SDK, the device, the address. One JSON
-//! object, or one a line. They belong to the stay of that user in that room, of whatever source, that covers their
-//! time; `docs/events.md` describes the fields.
+//! Facts about users that their source does not tell: the version of the SDK, the device, the address. One
+//! JSON object, or one a line. They belong to the stay of that user in that room, of whatever source, that
+//! covers their time; `docs/events.md` describes the fields.
 
 use super::bounds::{self, LINES_MAX};
 use super::row::{Row, columns};

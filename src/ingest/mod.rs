@@ -1,6 +1,6 @@
 //! Takes in: what sources send becomes [`Event`]s, or a refusal that says what, where, and what would be
-//! right. Nothing here does IO or asks the time: bytes and the time of receipt go in, events come out, and the
-//! caller makes them durable before it acknowledges.
+//! right. Nothing here does IO or asks the time: bytes and the time of receipt go in, events come out, and
+//! the caller makes them durable before it acknowledges.
 //!
 //! Each source has one file and nothing outside knows its payload. [`trtc`] reads the callbacks of Tencent
 //! RTC; [`lines`] neutral events, one JSON object a line; [`attributes`] facts about users; [`records`]
@@ -68,6 +68,18 @@ pub enum Rejected {
 }
 
 impl Rejected {
+    /// Every value that [`Rejected::name`] has.
+    pub const NAMES: [&'static str; 8] = [
+        "unknown_app",
+        "missing_signature",
+        "bad_signature",
+        "no_key",
+        "missing_token",
+        "bad_token",
+        "malformed",
+        "too_large",
+    ];
+
     /// The HTTP status of the reply.
     pub const fn status(&self) -> u16 {
         match self {
@@ -84,16 +96,17 @@ impl Rejected {
 
     /// The value of the label `reason` in metrics.
     pub const fn name(&self) -> &'static str {
-        match self {
-            Rejected::UnknownApp(_) => "unknown_app",
-            Rejected::MissingSignature => "missing_signature",
-            Rejected::BadSignature => "bad_signature",
-            Rejected::NoKey(_) => "no_key",
-            Rejected::MissingToken => "missing_token",
-            Rejected::BadToken => "bad_token",
-            Rejected::Malformed { .. } => "malformed",
-            Rejected::TooLarge { .. } => "too_large",
-        }
+        let place = match self {
+            Rejected::UnknownApp(_) => 0,
+            Rejected::MissingSignature => 1,
+            Rejected::BadSignature => 2,
+            Rejected::NoKey(_) => 3,
+            Rejected::MissingToken => 4,
+            Rejected::BadToken => 5,
+            Rejected::Malformed { .. } => 6,
+            Rejected::TooLarge { .. } => 7,
+        };
+        Rejected::NAMES[place]
     }
 
     /// A delivery that cannot be read at `place`.
@@ -137,12 +150,21 @@ pub struct Parsed {
 }
 
 /// A line that was refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct RefusedLine {
     /// Its number, from 1.
     pub line: u64,
     /// What is wrong with it and what would be right.
     pub why: String,
+}
+
+/// The reply to a body of many lines.
+#[derive(serde::Serialize)]
+struct Reply<'a> {
+    new: u64,
+    duplicate: u64,
+    refused: u64,
+    lines: &'a [RefusedLine],
 }
 
 impl Parsed {
@@ -154,8 +176,8 @@ impl Parsed {
         }
     }
 
-    /// The HTTP status of the reply: 400 where no line was good, else 200, since to send the good ones again
-    /// would change nothing.
+    /// The HTTP status of the reply: 400 where no line was good, else 200, since to send the good ones
+    /// again would change nothing.
     pub fn status(&self) -> u16 {
         if self.events.is_empty() && self.refused_count > 0 { 400 } else { 200 }
     }
@@ -163,14 +185,8 @@ impl Parsed {
     /// The reply, once the events are durable: JSON, as `docs/events.md` shows it. `new` and `duplicate` are
     /// what the store counted.
     pub fn reply(&self, new: u64, duplicate: u64) -> Vec<u8> {
-        let mut lines = Vec::with_capacity(self.refused.len());
-        for refused in &self.refused {
-            lines.push(serde_json::json!({ "line": refused.line, "why": refused.why }));
-        }
-        let reply = serde_json::json!({
-            "new": new, "duplicate": duplicate, "refused": self.refused_count, "lines": lines,
-        });
-        reply.to_string().into_bytes()
+        let reply = Reply { new, duplicate, refused: self.refused_count, lines: &self.refused };
+        serde_json::to_vec(&reply).expect("texts and numbers are JSON")
     }
 }
 
@@ -199,4 +215,24 @@ fn each_line(
         }
     }
     parsed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rejection_has_its_own_name() {
+        let all = [
+            Rejected::UnknownApp(AppId(1)),
+            Rejected::MissingSignature,
+            Rejected::BadSignature,
+            Rejected::NoKey(AppId(1)),
+            Rejected::MissingToken,
+            Rejected::BadToken,
+            Rejected::malformed("body", "empty"),
+            Rejected::TooLarge { limit_bytes: 1 },
+        ];
+        assert_eq!(all.each_ref().map(Rejected::name), Rejected::NAMES);
+    }
 }

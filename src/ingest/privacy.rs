@@ -31,7 +31,8 @@ impl ClientIpPolicy {
     }
 }
 
-/// The network of an address. A port goes too, since with a time it can name a person behind a shared address.
+/// The network of an address. A port goes too, since with a time it can name a person behind a shared
+/// address.
 fn masked(address: &str) -> Option<String> {
     let address = address.trim();
     let ip: IpAddr = match address.parse() {

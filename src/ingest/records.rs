@@ -1,6 +1,6 @@
 //! Finished records: a call or a session as another system kept it, as NDJSON or CSV; the same that
-//! [`super::export`] writes. They become events of the source [`SOURCE`] that name the life of the room by its
-//! CommId, so that they stay exactly as recorded. `docs/events.md` describes the columns.
+//! [`super::export`] writes. They become events of the source [`SOURCE`] that name the life of the room by
+//! its CommId, so that they stay exactly as recorded. `docs/events.md` describes the columns.
 
 use std::borrow::Cow;
 
@@ -249,15 +249,13 @@ fn refuse_columns(row: &Record<'_>, keys: impl Iterator<Item = Key>, owner: &str
     Ok(())
 }
 
-/// A call: a creation, and a destruction where it has ended.
+/// A call: a creation, and a destruction where it has ended. The end may lie before the creation, since a
+/// creation may be told late and sessions may begin before it.
 fn call(row: &mut Record<'_>, common: &Common, events: &mut Vec<Event>) -> Result<(), String> {
     let created = row
         .moment_in(Key::CreatedMs, Key::CreatedS)?
         .ok_or("created_ms: missing; a call needs created_ms or created_s")?;
     let ended = row.moment_in(Key::EndedMs, Key::EndedS)?;
-    if ended.is_some_and(|ended| ended.0 < created.0) {
-        return Err("ended_ms: before the creation".to_owned());
-    }
     let creator = row.id(Key::Creator)?.unwrap_or_default();
     events.push(common.event(&creator, Kind::RoomCreated, created));
     events.extend(ended.map(|ended| common.event("", Kind::RoomDestroyed, ended)));
@@ -290,7 +288,9 @@ fn session(
         (Some(_), None) => LeaveSource::Seen,
         (Some(_), Some(told)) => told,
     };
-    let visit = row.id(Key::Visit)?.map_or_else(|| derived_visit(joined.0), Cow::into_owned);
+    let visit = row
+        .id(Key::Visit)?
+        .map_or_else(|| derived_visit(joined.0, left.map(|(left, _)| left)), Cow::into_owned);
     let mut join = common.event(&user, Kind::RecordJoined(join_source), joined);
     join.create_hint = created(&common.comm_id);
     for (key, attr) in ATTRS {
@@ -330,12 +330,13 @@ fn created(comm_id: &CommId) -> Option<Millis> {
 }
 
 /// The visit of a session that has none of its own: by its join, so that the sessions of one user stay apart,
-/// and one that was open when first imported is closed when it is imported again.
-fn derived_visit(joined: Millis) -> String {
-    format!("@{}", joined.0)
+/// and one that was open when first imported is closed when it is imported again. A user's sessions without a
+/// visit do not overlap, so besides one of no length only one other can begin with it; it sorts behind.
+fn derived_visit(joined: Millis, left: Option<Millis>) -> String {
+    if left == Some(joined) { format!("#{}", joined.0) } else { format!("#{}+", joined.0) }
 }
 
 /// The visit that a session brought along from its source, not the one derived here.
 pub(super) fn own_visit(session: &Session) -> Option<&str> {
-    session.visit.as_deref().filter(|visit| *visit != derived_visit(session.joined))
+    session.visit.as_deref().filter(|visit| *visit != derived_visit(session.joined, session.left))
 }

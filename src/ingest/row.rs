@@ -1,6 +1,6 @@
-//! One flat JSON object, or one row of a table, by the names of its fields. The neutral formats are strict, so
-//! that a slip of the sender is told and not swallowed: an unknown or doubled key and a wrong type are refused
-//! by name. Texts are borrowed from the line.
+//! One flat JSON object, or one row of a table, by the names of its fields. The neutral formats are strict,
+//! so that a slip of the sender is told and not swallowed: an unknown or doubled key and a wrong type are
+//! refused by name. Texts are borrowed from the line.
 
 use std::borrow::Cow;
 use std::fmt;

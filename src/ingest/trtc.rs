@@ -1,8 +1,9 @@
 //! Room and media callbacks of Tencent RTC.
 //!
-//! The signature covers the raw bytes, tabs and newlines included, so a body is never written anew. The time of
-//! sending (`CallbackTs`) changes from one retry to the next and influences nothing. New event types, groups, fields
-//! and values may appear at any time: they are accepted and kept, and are part of no record (R11).
+//! The signature covers the raw bytes, tabs and newlines included, so a body is never written anew. The time
+//! of sending (`CallbackTs`) changes from one retry to the next and influences nothing. New event types,
+//! groups, fields and values may appear at any time: they are accepted and kept, and are part of no record
+//! (R11).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -22,8 +23,8 @@ pub const SOURCE: &str = "trtc";
 
 /// Takes one callback: finds the application, verifies the signature, reads the body.
 ///
-/// `sdk_app_id` and `sign` are the values of those headers, `received` is the time of receipt. The caller makes the
-/// event durable, then answers 200.
+/// `sdk_app_id` and `sign` are the values of those headers, `received` is the time of receipt. The caller
+/// makes the event durable, then answers 200.
 ///
 /// # Errors
 /// [`Rejected::UnknownApp`]; [`Rejected::NoKey`], [`Rejected::MissingSignature`], [`Rejected::BadSignature`];
@@ -178,7 +179,8 @@ fn event(
     event.at_in_seconds = at_in_seconds;
     event.received = received;
     event.visit = visit(&info.unique_id)?;
-    // With the kind this is the type and the reason of the dedupe key; never "", which would let attributes decide.
+    // With the kind this is the type and the reason of the dedupe key; never "", which would let attributes
+    // decide.
     event.id = lenient(info.reason.clone()).unwrap_or_else(|| "-".to_owned());
     event.reason = lenient(info.reason).map(|raw| Reason { class: reason_class(event_type, &raw), raw });
     for (attr, value) in
@@ -205,8 +207,8 @@ fn unknown(app: AppId, name: String, raw: String, info: Info<'_>, received: Mill
     event
 }
 
-/// The body with a 0 in place of the time of sending, which would make every retry another event; not more of it
-/// than [`RAW_BYTES_MAX`].
+/// The body with a 0 in place of the time of sending, which would make every retry another event; not more
+/// of it than [`RAW_BYTES_MAX`].
 fn without_callback_ts(body: &str, callback_ts: Option<&RawValue>) -> String {
     let mut raw = match callback_ts.map(RawValue::get) {
         Some(value) => {

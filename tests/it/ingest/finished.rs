@@ -50,16 +50,16 @@ fn the_published_example_can_be_imported() {
         format!("{{{life},kind:room_created,at_s:1590065777}}"),
         format!("{{{life},kind:room_destroyed,at_s:1590067693}}"),
         format!(
-            "{{{life},user:user1_54816741,visit:@1590065777000,kind:record_joined,join_source:seen,at_s:1590065777,create_hint_ms:1590065777000,attrs:{{sdk_version:4.3.14,client_ip:10.4.1.13}}}}"
+            "{{{life},user:user1_54816741,visit:#1590065777000+,kind:record_joined,join_source:seen,at_s:1590065777,create_hint_ms:1590065777000,attrs:{{sdk_version:4.3.14,client_ip:10.4.1.13}}}}"
         ),
         format!(
-            "{{{life},user:user1_54816741,visit:@1590065777000,kind:record_left,leave_source:seen,at_s:1590067658,create_hint_ms:1590065777000}}"
+            "{{{life},user:user1_54816741,visit:#1590065777000+,kind:record_left,leave_source:seen,at_s:1590067658,create_hint_ms:1590065777000}}"
         ),
         format!(
-            "{{{life},user:user2_2107025,visit:@1590065700000,kind:record_joined,join_source:seen,at_s:1590065700,create_hint_ms:1590065777000,attrs:{{sdk_version:4.3.14,client_ip:10.4.1.13}}}}"
+            "{{{life},user:user2_2107025,visit:#1590065700000+,kind:record_joined,join_source:seen,at_s:1590065700,create_hint_ms:1590065777000,attrs:{{sdk_version:4.3.14,client_ip:10.4.1.13}}}}"
         ),
         format!(
-            "{{{life},user:user2_2107025,visit:@1590065700000,kind:record_left,leave_source:seen,at_s:1590067693,create_hint_ms:1590065777000}}"
+            "{{{life},user:user2_2107025,visit:#1590065700000+,kind:record_left,leave_source:seen,at_s:1590067693,create_hint_ms:1590065777000}}"
         ),
     ];
     assert_eq!(told(&events), expected);
@@ -98,9 +98,9 @@ fn a_bad_record_is_refused_with_the_reason() {
     check("\"u\"", "\"\"", "user: missing");
     check("\"u\"", "\"a\\u0000b\"", "user: contains the character U+0000");
     check(",\"joined_s\":1590065777", "", "joined_ms: missing");
-    let call = r#"{"type":"call","comm_id":"c","room":"r","created_s":1590065777,"ended_s":1590065776}"#;
-    let why = records::parse_line(TERMS, call, RECEIVED, &mut Vec::new());
-    assert_eq!(why, Err("ended_ms: before the creation".to_owned()));
+    let call = r#"{"type":"call","comm_id":"c","room":"r","ended_s":1590065776}"#;
+    let why = records::parse_line(TERMS, call, RECEIVED, &mut Vec::new()).expect_err(call);
+    assert!(why.contains("created_ms: missing"), "{why}");
 }
 
 #[test]
