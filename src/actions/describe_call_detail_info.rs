@@ -14,7 +14,10 @@ use super::table::METRICS;
 const ALL: &str = "all";
 
 /// The reply's fields.
-pub(super) async fn answer<S: Store>(context: &Context<'_, S>, params: &Params<'_>) -> Result<Vec<u8>, Fault> {
+pub(super) async fn answer<S: Store>(
+    context: &Context<'_, S>,
+    params: &Params<'_>,
+) -> Result<Vec<u8>, Fault> {
     let metrics = params.texts("DataType");
     if let Some(strange) = metrics.iter().find(|name| !METRICS.contains(&&***name) && **name != ALL) {
         return Err(Fault::own(

@@ -11,7 +11,10 @@ use super::question::{self, WindowRules};
 use super::{Context, database};
 
 /// The reply's fields.
-pub(super) async fn answer<S: Store>(context: &Context<'_, S>, params: &Params<'_>) -> Result<Vec<u8>, Fault> {
+pub(super) async fn answer<S: Store>(
+    context: &Context<'_, S>,
+    params: &Params<'_>,
+) -> Result<Vec<u8>, Fault> {
     question::refuse_empty(params, "SdkAppId", ErrorCode::MissingSdkAppId)?;
     let app = question::app(context, params.number("SdkAppId").unwrap_or_default(), ErrorCode::SdkAppId)?;
     let rules = WindowRules {

@@ -26,7 +26,10 @@ struct Day {
 }
 
 /// The reply's fields.
-pub(super) async fn answer<S: Store>(context: &Context<'_, S>, params: &Params<'_>) -> Result<Vec<u8>, Fault> {
+pub(super) async fn answer<S: Store>(
+    context: &Context<'_, S>,
+    params: &Params<'_>,
+) -> Result<Vec<u8>, Fault> {
     question::refuse_empty(params, "SdkAppId", ErrorCode::MissingSdkAppId)?;
     let app = question::app(context, params.number("SdkAppId").unwrap_or_default(), ErrorCode::SdkAppId)?;
     let rules = WindowRules { reversed: ErrorCode::EndTs, by_edition: false, longest_s: None };

@@ -9,7 +9,10 @@ use super::Context;
 use super::question::{self, WindowRules};
 
 /// The reply's fields.
-pub(super) async fn answer<S: Store>(context: &Context<'_, S>, params: &Params<'_>) -> Result<Vec<u8>, Fault> {
+pub(super) async fn answer<S: Store>(
+    context: &Context<'_, S>,
+    params: &Params<'_>,
+) -> Result<Vec<u8>, Fault> {
     question::refuse_empty(params, "CommId", ErrorCode::MissingCommId)?;
     question::refuse_empty(params, "UserId", ErrorCode::MissingUserId)?;
     question::refuse_empty(params, "RoomId", ErrorCode::MissingRoomId)?;

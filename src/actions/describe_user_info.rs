@@ -10,7 +10,10 @@ use super::question::{self, WindowRules};
 use super::{Context, database};
 
 /// The reply's fields.
-pub(super) async fn answer<S: Store>(context: &Context<'_, S>, params: &Params<'_>) -> Result<Vec<u8>, Fault> {
+pub(super) async fn answer<S: Store>(
+    context: &Context<'_, S>,
+    params: &Params<'_>,
+) -> Result<Vec<u8>, Fault> {
     let most_users = if context.action.is_old() { limits::USER_IDS_FEW_MAX } else { limits::USER_IDS_MAX };
     let bounds = Bounds {
         window_s: question::hours(context.policy.user_window_hours),

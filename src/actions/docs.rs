@@ -49,7 +49,10 @@ fn describe(page: &mut String, action: &Action) {
     page.push_str("| parameter | type | required | meaning |\n| --- | --- | --- | --- |\n");
     for param in action.params {
         let required = if param.required { "yes" } else { "no" };
-        line(page, format_args!("| `{}` | {} | {required} | {} |", param.name, param.kind.name(), param.meaning));
+        line(
+            page,
+            format_args!("| `{}` | {} | {required} | {} |", param.name, param.kind.name(), param.meaning),
+        );
     }
     line(page, format_args!("\n```json\n{}\n```\n", action.example));
     if let Some(newer) = action.replaced_by {

@@ -229,9 +229,7 @@ impl<S: Store> Api<S> {
             return Err(ErrorCode::AuthSecretIdNotFound.into());
         }
         call.check_clock(now.secs(), limits::CLOCK_SKEW_S)?;
-        if !call.verify(key.secret_key.expose().as_bytes(), place.slot, &self.signing_keys) {
-            return Err(ErrorCode::AuthSignatureFailure.into());
-        }
+        call.verify(key.secret_key.expose().as_bytes(), place.slot, &self.signing_keys)?;
         let is_right = match &key.token {
             Some(token) => token.matches(call.token.as_bytes()) && !is_expired,
             None => call.token.is_empty(),

@@ -111,7 +111,8 @@ pub(super) fn users(params: &Params<'_>, most: usize) -> Result<Option<Vec<Strin
     if given.is_empty() {
         return Ok(None);
     }
-    let mut users: Vec<String> = given.iter().filter(|user| !user.is_empty()).map(ToString::to_string).collect();
+    let mut users: Vec<String> =
+        given.iter().filter(|user| !user.is_empty()).map(ToString::to_string).collect();
     users.sort_unstable();
     users.dedup();
     Ok(Some(users))

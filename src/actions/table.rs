@@ -111,32 +111,64 @@ const fn field(name: &'static str, kind: &'static str, meaning: &'static str) ->
     Field { name, kind, meaning }
 }
 
-const COMM_ID: Param = required("CommId", Kind::Text, "The call, as DescribeRoomInfo names it; looked up by its exact text.");
-const START: Param = required("StartTime", Kind::Number, "First UNIX second of the window, inclusive; at most `limits.history_days` (14) ago.");
-const END_USER: Param = required("EndTime", Kind::Number, "Last UNIX second of the window, inclusive; at most `limits.user_window_hours` (4) after `StartTime`.");
-const END_ROOM: Param = required("EndTime", Kind::Number, "Last UNIX second of the window, inclusive; at most `limits.room_window_hours` (24) after `StartTime`.");
-const END_DETAIL: Param = required("EndTime", Kind::Number, "Last UNIX second of the window, inclusive; at most `limits.user_window_hours` (4) after `StartTime`, with `DataType` 3,600 s.");
+const COMM_ID: Param =
+    required("CommId", Kind::Text, "The call, as DescribeRoomInfo names it; looked up by its exact text.");
+const START: Param = required(
+    "StartTime",
+    Kind::Number,
+    "First UNIX second of the window, inclusive; at most `limits.history_days` (14) ago.",
+);
+const END_USER: Param = required(
+    "EndTime",
+    Kind::Number,
+    "Last UNIX second of the window, inclusive; at most `limits.user_window_hours` (4) after `StartTime`.",
+);
+const END_ROOM: Param = required(
+    "EndTime",
+    Kind::Number,
+    "Last UNIX second of the window, inclusive; at most `limits.room_window_hours` (24) after `StartTime`.",
+);
+const END_DETAIL: Param = required(
+    "EndTime",
+    Kind::Number,
+    "Last UNIX second of the window, inclusive; at most `limits.user_window_hours` (4) after `StartTime`, with `DataType` 3,600 s.",
+);
 const END: Param = required("EndTime", Kind::Number, "Last UNIX second of the window; no limit.");
 const APP: Param = required("SdkAppId", Kind::Number, "The application; one of the caller's account.");
-const APP_OLD: Param = required("SdkAppId", Kind::NumberOrText, "The application; one of the caller's account.");
-const USER_IDS: Param = optional("UserIds", Kind::Texts, "Only these users, at most 100; repeats count once.");
-const USER_IDS_OLD: Param = optional("UserIds", Kind::Texts, "Only these users, at most 6; repeats count once.");
-const USER_IDS_DETAIL: Param = optional("UserIds", Kind::Texts, "Only these users, at most 100, with `DataType` 6; repeats count once.");
+const APP_OLD: Param =
+    required("SdkAppId", Kind::NumberOrText, "The application; one of the caller's account.");
+const USER_IDS: Param =
+    optional("UserIds", Kind::Texts, "Only these users, at most 100; repeats count once.");
+const USER_IDS_OLD: Param =
+    optional("UserIds", Kind::Texts, "Only these users, at most 6; repeats count once.");
+const USER_IDS_DETAIL: Param =
+    optional("UserIds", Kind::Texts, "Only these users, at most 100, with `DataType` 6; repeats count once.");
 const DATA_TYPE: Param = optional("DataType", Kind::Texts, "Names of metrics, or `all`.");
-const PAGE: Param = optional("PageNumber", Kind::Number, "The page, from 0; absent: the first page, of 6 records.");
-const PAGE_OLD: Param = optional("PageNumber", Kind::NumberOrText, "The page, from 0; absent: the first page, of 6 records.");
+const PAGE: Param =
+    optional("PageNumber", Kind::Number, "The page, from 0; absent: the first page, of 6 records.");
+const PAGE_OLD: Param =
+    optional("PageNumber", Kind::NumberOrText, "The page, from 0; absent: the first page, of 6 records.");
 const SIZE: Param = optional("PageSize", Kind::Number, "Records on a page, 1 to 100; absent: 6.");
 const SIZE_OLD: Param = optional("PageSize", Kind::NumberOrText, "Records on a page, 1 to 100; absent: 6.");
-const SIZE_DETAIL: Param = optional("PageSize", Kind::Number, "Records on a page, 1 to 100, with `DataType` 1 to 6; absent: 6.");
-const SIZE_DETAIL_OLD: Param = optional("PageSize", Kind::NumberOrText, "Records on a page, 1 to 100, with `DataType` or `UserIds` 1 to 6; absent: 6.");
-const ROOM_PAGE: Param = optional("PageNumber", Kind::Number, "The page, from 0; absent: the first page, of 10 records.");
-const ROOM_PAGE_OLD: Param = optional("PageNumber", Kind::NumberOrText, "The page, from 0; absent: the first page, of 10 records.");
+const SIZE_DETAIL: Param =
+    optional("PageSize", Kind::Number, "Records on a page, 1 to 100, with `DataType` 1 to 6; absent: 6.");
+const SIZE_DETAIL_OLD: Param = optional(
+    "PageSize",
+    Kind::NumberOrText,
+    "Records on a page, 1 to 100, with `DataType` or `UserIds` 1 to 6; absent: 6.",
+);
+const ROOM_PAGE: Param =
+    optional("PageNumber", Kind::Number, "The page, from 0; absent: the first page, of 10 records.");
+const ROOM_PAGE_OLD: Param =
+    optional("PageNumber", Kind::NumberOrText, "The page, from 0; absent: the first page, of 10 records.");
 const ROOM_SIZE: Param = optional("PageSize", Kind::Number, "Records on a page, 1 to 100; absent: 10.");
-const ROOM_SIZE_OLD: Param = optional("PageSize", Kind::NumberOrText, "Records on a page, 1 to 100; absent: 10.");
+const ROOM_SIZE_OLD: Param =
+    optional("PageSize", Kind::NumberOrText, "Records on a page, 1 to 100; absent: 10.");
 const ROOM: Param = optional("RoomId", Kind::Text, "Only the lives of this room; empty: all rooms.");
 const EVENT_USER: Param = required("UserId", Kind::Text, "The user.");
 const EVENT_ROOM: Param = required("RoomId", Kind::Text, "The room; that of the call.");
-const EVENT_APP_OLD: Param = optional("SdkAppId", Kind::NumberOrText, "The application; absent: the one that `CommId` begins with.");
+const EVENT_APP_OLD: Param =
+    optional("SdkAppId", Kind::NumberOrText, "The application; absent: the one that `CommId` begins with.");
 
 const USER_FIELDS: &[Field] = &[
     field("Total", "uint64", "The number of records in this reply."),
@@ -168,13 +200,19 @@ const ROOM_FIELDS: &[Field] = &[
     field("RoomList[].UserId", "string", "Who created the room, or `\"\"`."),
 ];
 
-const EVENT_FIELDS: &[Field] = &[
-    field("Data", "list", "What the user's client reported. Such reports are not recorded by this version: always `[]`."),
-];
+const EVENT_FIELDS: &[Field] = &[field(
+    "Data",
+    "list",
+    "What the user's client reported. Such reports are not recorded by this version: always `[]`.",
+)];
 
 const SCALE_FIELDS: &[Field] = &[
     field("Total", "uint64", "The number of days in this reply."),
-    field("ScaleList", "list", "Days of UTC+8 that begin in the window and are over, newest first, from the first with a call on."),
+    field(
+        "ScaleList",
+        "list",
+        "Days of UTC+8 that begin in the window and are over, newest first, from the first with a call on.",
+    ),
     field("ScaleList[].Time", "uint64", "UNIX second of the day's beginning."),
     field("ScaleList[].RoomNumbers", "uint64", "Rooms that somebody entered."),
     field("ScaleList[].UserNumber", "uint64", "Different users of each room, summed."),
@@ -239,7 +277,8 @@ const EVENT_EXAMPLE: &str = r#"{"CommId": "1400188366_218695_1590065777", "Start
 const EVENT_EXAMPLE_OLD: &str = r#"{"CommId": "1400188366_218695_1590065777", "StartTime": 1590065777, "EndTime": 1590067693, "UserId": "user1_54816741", "RoomId": "218695"}"#;
 const EVENT_REPLY: &str = r#"{"Response":{"Data":[],"RequestId":"f2a0a2a5-1c1a-4c9e-9a53-3f9f5f0d1c11"}}"#;
 const SCALE_EXAMPLE: &str = r#"{"SdkAppId": 1400188366, "StartTime": 1590076800, "EndTime": 1590163200}"#;
-const SCALE_EXAMPLE_OLD: &str = r#"{"SdkAppId": "1400188366", "StartTime": 1590076800, "EndTime": 1590163200}"#;
+const SCALE_EXAMPLE_OLD: &str =
+    r#"{"SdkAppId": "1400188366", "StartTime": 1590076800, "EndTime": 1590163200}"#;
 const SCALE_REPLY: &str = r#"{"Response":{"Total":1,"ScaleList":[{"Time":1590076800,"RoomNumbers":1,"UserNumber":2,"UserCount":2}],"RequestId":"f2a0a2a5-1c1a-4c9e-9a53-3f9f5f0d1c11"}}"#;
 
 const USER_INFO: Action = Action {

@@ -385,7 +385,10 @@ mod tests {
             fault.message(Language::English, 20),
             "The value type of parameter `UserIds.0` is not valid, input type should be `string`."
         );
-        assert_eq!(fault.message(Language::Chinese, 20), "参数 `UserIds.0` 取值类型错误。参数类型应为 `string`");
+        assert_eq!(
+            fault.message(Language::Chinese, 20),
+            "参数 `UserIds.0` 取值类型错误。参数类型应为 `string`"
+        );
         let long = Fault::about(ErrorCode::UnknownParameter, &[&"éééé{0}"]);
         assert_eq!(long.message(Language::English, 3), "The parameter `ééé…` is not recognized.");
         let whole = long.message(Language::English, 9);

@@ -3,7 +3,11 @@
 
 /// Tries, without repeats: the header as received; without its port; without a leading scheme, with and
 /// without port; then the same for every host name the server is known by. Stops at the first that `holds`.
-pub(super) fn any<'a>(received: &'a [u8], public: &'a [String], mut holds: impl FnMut(&'a [u8]) -> bool) -> bool {
+pub(super) fn any<'a>(
+    received: &'a [u8],
+    public: &'a [String],
+    mut holds: impl FnMut(&'a [u8]) -> bool,
+) -> bool {
     if holds(received) {
         return true;
     }

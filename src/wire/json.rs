@@ -224,8 +224,19 @@ mod tests {
         check(r#"{"name":"a"}"#, Err(UnknownParameter));
         check(r#"{"Other":1,"Size":"x"}"#, Err(UnknownParameter));
         for body in [
-            "", "[]", "null", "1", "{", "{}x", "{\"Name\":}", "{\"Name\":\"a\",}", "{\"Name\":\"\\ud800\"}",
-            r#"{"Name":"a","Name":"a"}"#, r#"{"Name":null,"Name":"a"}"#, r#"{"x":1,"x":2}"#, r#"{'Name':"a"}"#,
+            "",
+            "[]",
+            "null",
+            "1",
+            "{",
+            "{}x",
+            "{\"Name\":}",
+            "{\"Name\":\"a\",}",
+            "{\"Name\":\"\\ud800\"}",
+            r#"{"Name":"a","Name":"a"}"#,
+            r#"{"Name":null,"Name":"a"}"#,
+            r#"{"x":1,"x":2}"#,
+            r#"{'Name':"a"}"#,
             "\u{feff}{}",
         ] {
             check(body, Err(BodyParamsError));

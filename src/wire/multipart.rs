@@ -151,7 +151,10 @@ mod tests {
         check(&format!("{name}{list}--B--"), Ok(("a\r\n--b", None, 2)));
         let entries = part("Users.1", "a") + &part("Users.0", "b");
         check(&format!("{name}{entries}--B--"), Ok(("a\r\n--b", None, 2)));
-        check("--B\ncontent-disposition:form-data;name=Name;filename=x\nX: y\n\na\n--B--", Ok(("a", None, 0)));
+        check(
+            "--B\ncontent-disposition:form-data;name=Name;filename=x\nX: y\n\na\n--B--",
+            Ok(("a", None, 0)),
+        );
     }
 
     #[test]
@@ -159,9 +162,17 @@ mod tests {
         use ErrorCode::{InvalidParameter, InvalidRequest, MissingParameter, UnknownParameter};
         let name = part("Name", "a");
         for body in [
-            String::new(), "x".into(), "--A--".into(), "--B".into(), name.clone(), format!("{name}--B\n"),
-            format!("{name}--Bx"), "--B\n\na\n--B--".into(), "--B\nX: y\n\na\n--B--".into(),
-            "--B\nContent-Disposition: form-data; name=\"Name\"\n--B--".into(), name.repeat(6) + "--B--",
+            String::new(),
+            "x".into(),
+            "--A--".into(),
+            "--B".into(),
+            name.clone(),
+            format!("{name}--B\n"),
+            format!("{name}--Bx"),
+            "--B\n\na\n--B--".into(),
+            "--B\nX: y\n\na\n--B--".into(),
+            "--B\nContent-Disposition: form-data; name=\"Name\"\n--B--".into(),
+            name.repeat(6) + "--B--",
         ] {
             let expected = if body.starts_with(&name.repeat(2)) { InvalidParameter } else { InvalidRequest };
             check(&body, Err(expected));

@@ -286,12 +286,14 @@ impl Call<'_> {
         Ok(())
     }
 
-    /// Whether the signature was made with this secret. `slot` tells keys apart in the cache.
-    pub fn verify(&self, secret: &[u8], slot: usize, keys: &SigningKeys) -> bool {
+    /// Checks that the signature was made with this secret. `slot` tells keys apart in the cache.
+    pub fn verify(&self, secret: &[u8], slot: usize, keys: &SigningKeys) -> Result<(), Fault> {
         match (&self.proof, &self.payload) {
             (Proof::Tc3(claim), _) => claim.verify(secret, slot, self.public_hosts, keys),
             (Proof::V1(claim), Payload::Pairs(pairs)) => claim.verify(pairs, secret, self.public_hosts),
-            (Proof::V1(_), Payload::Query(_) | Payload::Json(_) | Payload::Multipart { .. }) => false,
+            (Proof::V1(_), Payload::Query(_) | Payload::Json(_) | Payload::Multipart { .. }) => {
+                Err(ErrorCode::AuthSignatureFailure.into())
+            }
         }
     }
 

@@ -164,7 +164,10 @@ mod tests {
         check("Name=a&Users=b", Err(InvalidParameter));
         check("Name=a&Users=b&Users.0=b", Err(InvalidParameter));
         for size in ["", "-1", "1.0", "x", "+1", " 1", "18446744073709551616"] {
-            check(&format!("Name=a&Size={}", size.replace('+', "%2B").replace(' ', "+")), Err(InvalidParameter));
+            check(
+                &format!("Name=a&Size={}", size.replace('+', "%2B").replace(' ', "+")),
+                Err(InvalidParameter),
+            );
         }
         check("Name=a&Users.x=b", Err(UnknownParameter));
         check("Name=a&Users.=b", Err(UnknownParameter));

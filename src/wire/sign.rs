@@ -112,7 +112,13 @@ pub fn post(call: &Post<'_>) -> Vec<(&'static str, String)> {
 }
 
 /// The parameter `Signature` of version 1, over decoded parameters.
-pub fn v1(is_sha256: bool, secret_key: &str, method: &str, host: &str, parameters: &[(&str, &str)]) -> String {
+pub fn v1(
+    is_sha256: bool,
+    secret_key: &str,
+    method: &str,
+    host: &str,
+    parameters: &[(&str, &str)],
+) -> String {
     let pairs: Vec<Pair<'_>> = parameters.iter().map(|&(name, value)| (name.into(), value.into())).collect();
     let sorted = v1::sorted(&pairs);
     let parts = [method.as_bytes(), host.as_bytes(), b"/?", sorted.as_bytes()];

@@ -42,6 +42,7 @@ pub(super) struct Claim<'a> {
     scope: &'a str,
     date: &'a str,
     service: &'a str,
+    is_ours: bool,
     day: u64,
     signed_headers: &'a str,
     signature: [u8; 32],
@@ -57,7 +58,8 @@ impl<'a> Claim<'a> {
         public_hosts: &[String],
     ) -> Result<Claim<'a>, Fault> {
         let parts = Parts::read(authorization).ok_or_else(|| refused(&"the header is malformed"))?;
-        let (secret_id, scope) = parts.credential.split_once('/').ok_or_else(|| refused(&"`Credential` is malformed"))?;
+        let (secret_id, scope) =
+            parts.credential.split_once('/').ok_or_else(|| refused(&"`Credential` is malformed"))?;
         let (date, service) = scope
             .strip_suffix(SCOPE_END)
             .and_then(|scope| scope.split_once('/'))
@@ -68,8 +70,9 @@ impl<'a> Claim<'a> {
         if utc_date(timestamp_s).is_none_or(|utc| utc != date.as_bytes()) {
             return Err(refused(&"`Date` in Credential is not the UTC date of the timestamp"));
         }
-        if service != SERVICE && !host::is_label(service.as_bytes(), signed.host, public_hosts) {
-            return Err(refused(&"`Service` in Credential not valid"));
+        let is_ours = service == SERVICE || host::is_label(service.as_bytes(), signed.host, public_hosts);
+        if !is_ours && is_product(service) {
+            return Err(foreign());
         }
         for required in ["content-type", "host"] {
             if !parts.signed_headers.split(';').any(|name| name.eq_ignore_ascii_case(required)) {
@@ -78,11 +81,18 @@ impl<'a> Claim<'a> {
         }
         let Parts { signed_headers, signature, .. } = parts;
         let day = timestamp_s / 86_400;
-        Ok(Claim { secret_id, scope, date, service, day, signed_headers, signature, signed })
+        Ok(Claim { secret_id, scope, date, service, is_ours, day, signed_headers, signature, signed })
     }
 
-    /// Whether the signature was made with this secret, over any of the forms a client may have signed.
-    pub(super) fn verify(&self, secret: &[u8], slot: usize, public_hosts: &'a [String], keys: &SigningKeys) -> bool {
+    /// Checks that the signature was made with this secret, over any of the forms a client may have signed. A
+    /// scope that is not ours is refused even then; what it says first is that the host was changed.
+    pub(super) fn verify(
+        &self,
+        secret: &[u8],
+        slot: usize,
+        public_hosts: &'a [String],
+        keys: &SigningKeys,
+    ) -> Result<(), Fault> {
         let kept = keys.get(slot, self.day, self.service);
         let is_kept = kept.is_some();
         let signer = kept.unwrap_or_else(|| derive(secret, self.date.as_bytes(), self.service.as_bytes()));
@@ -97,10 +107,16 @@ impl<'a> Claim<'a> {
                 round(signer, b"").ct_eq(&self.signature).into()
             })
         });
-        if holds && !is_kept {
+        if !holds {
+            return Err(ErrorCode::AuthSignatureFailure.into());
+        }
+        if !self.is_ours {
+            return Err(foreign());
+        }
+        if !is_kept {
             keys.keep(slot, self.day, self.service, signer);
         }
-        holds
+        Ok(())
     }
 
     /// The value of a signed header; the host is the one that is tried.
@@ -183,12 +199,28 @@ impl<'a> Parts<'a> {
     }
 }
 
+fn foreign() -> Fault {
+    refused(&"`Service` in Credential not valid")
+}
+
+/// Whether a service could be the name of a product. `127` and `localhost:9180` could not: they are labels of an
+/// endpoint, and if the request's host is another one, then it was changed on the way.
+fn is_product(service: &str) -> bool {
+    service.starts_with(|c: char| c.is_ascii_alphabetic())
+        && service.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+}
+
 fn refused(why: &dyn fmt::Display) -> Fault {
     Fault::about(ErrorCode::AuthInvalidAuthorization, &[why])
 }
 
 /// Feeds a signer what is signed in the end.
-pub(super) fn string_to_sign(signer: &mut impl hmac::Mac, timestamp: &str, scope: &str, canonical: &[u8; 64]) {
+pub(super) fn string_to_sign(
+    signer: &mut impl hmac::Mac,
+    timestamp: &str,
+    scope: &str,
+    canonical: &[u8; 64],
+) {
     for part in [ALGORITHM, "\n", timestamp, "\n", scope, "\n"] {
         signer.update(part.as_bytes());
     }
@@ -301,13 +333,20 @@ mod tests {
             scope: "",
             date: "",
             service: "",
+            is_ours: true,
             day: 0,
             signed_headers: "content-type;host;x-tc-action",
             signature: [0; 32],
-            signed: Signed { method: "POST", query: "", headers, host: headers[1].1, timestamp: "", payload: b"" },
+            signed: Signed {
+                method: "POST",
+                query: "",
+                headers,
+                host: headers[1].1,
+                timestamp: "",
+                payload: b"",
+            },
         };
-        let payload: [u8; 64] =
-            *b"35e9c5b0e3ae67532d3c9f17ead6c90222632e5b1ff7f6e89887f1398934f064";
+        let payload: [u8; 64] = *b"35e9c5b0e3ae67532d3c9f17ead6c90222632e5b1ff7f6e89887f1398934f064";
         let canonical = claim.canonical(headers[1].1, Case::Lower, &payload).unwrap();
         assert_eq!(
             hex(&canonical).as_slice(),

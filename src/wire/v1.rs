@@ -7,8 +7,8 @@ use sha1::Sha1;
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
-use super::host;
 use super::pairs::Pair;
+use super::{ErrorCode, Fault, host};
 
 /// Whether a parameter belongs to the request and not to the action.
 pub(super) fn is_common(name: &str) -> bool {
@@ -81,12 +81,17 @@ impl<'a> Claim<'a> {
         Claim { method, host, signature: common.signature.to_owned(), is_sha256 }
     }
 
-    /// Whether the signature was made with this secret, over any host a client may have signed, with the names
+    /// Checks that the signature was made with this secret, over any host a client may have signed, with the names
     /// of parameters as they are or, as Python does, with `.` for `_`.
-    pub(super) fn verify(&self, pairs: &[Pair<'_>], secret: &[u8], public_hosts: &[String]) -> bool {
+    pub(super) fn verify(
+        &self,
+        pairs: &[Pair<'_>],
+        secret: &[u8],
+        public_hosts: &[String],
+    ) -> Result<(), Fault> {
         let rest = sorted(pairs);
         let dotted = rest.contains('_').then(|| sorted_dotted(pairs)).filter(|dotted| *dotted != rest);
-        host::any(self.host, public_hosts, |host| {
+        let holds = host::any(self.host, public_hosts, |host| {
             let lower = host.to_ascii_lowercase();
             let hosts = [Some(host), Some(&*lower).filter(|lower| *lower != host)];
             hosts.into_iter().flatten().any(|host| {
@@ -96,7 +101,8 @@ impl<'a> Claim<'a> {
                     right.as_bytes().ct_eq(self.signature.as_bytes()).into()
                 })
             })
-        })
+        });
+        if holds { Ok(()) } else { Err(ErrorCode::AuthSignatureFailure.into()) }
     }
 }
 

@@ -1,6 +1,12 @@
-//! All integration tests: one binary, a module for each area.
+//! Integration tests: one binary, a module for each area.
+#![expect(clippy::unwrap_used, reason = "tests")]
 
+mod canned;
 mod cli;
+mod docs;
 mod http;
 mod ingest;
+mod questions;
 mod replay;
+mod signing;
+mod vectors;
