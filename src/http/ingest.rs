@@ -14,21 +14,8 @@ use crate::ingest::{self, Parsed, Rejected, attributes, lines, trtc};
 use crate::records::{Event, Millis};
 use crate::store::{Appended, Store, StoreError};
 
-/// The values of the label `reason`: those of [`Rejected::name`], and what is refused before or after it.
-pub(super) const REASONS: &[&str] = &[
-    "unknown_app",
-    "missing_signature",
-    "bad_signature",
-    "no_key",
-    "missing_token",
-    "bad_token",
-    "malformed",
-    "too_large",
-    LINE,
-    ENCODING,
-    BODY,
-    STORE,
-];
+/// The values of the label `reason`, beside those of [`Rejected::NAMES`]: what is refused before or after it.
+pub(super) const REASONS: [&str; 4] = [LINE, ENCODING, BODY, STORE];
 /// One line of many.
 const LINE: &str = "line";
 /// A body that is packed in a way that is not understood here.

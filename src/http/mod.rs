@@ -25,7 +25,7 @@ use hyper::{Method, Request, Response, StatusCode};
 
 use crate::actions::{ACTIONS, Api};
 use crate::clock::Clock;
-use crate::ingest::Apps;
+use crate::ingest::{Apps, Rejected};
 use crate::records::{AppId, CommId};
 use crate::store::Store;
 use crate::telemetry::{Gauges, Metrics};
@@ -41,7 +41,7 @@ pub fn metrics() -> Metrics {
     Metrics::new(
         ACTIONS.iter().map(|action| action.name),
         ErrorCode::ALL.iter().map(|code| code.wire()),
-        ingest::REASONS.iter().copied(),
+        Rejected::NAMES.into_iter().chain(ingest::REASONS),
     )
 }
 
