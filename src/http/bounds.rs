@@ -19,6 +19,8 @@ pub struct Bounds {
     pub head_timeout: Duration,
     /// How long a request's body may take.
     pub body_timeout: Duration,
+    /// How long the receiver of a reply may take nothing of it.
+    pub write_timeout: Duration,
     /// How long a TLS handshake may take.
     pub handshake_timeout: Duration,
     /// How many connections are open at most; more wait in the kernel.
@@ -46,6 +48,7 @@ impl Default for Bounds {
             bodies_bytes: 256 * MEBIBYTE,
             head_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
             handshake_timeout: Duration::from_secs(10),
             connections: 16_384,
             shutdown_grace: Duration::from_secs(10),

@@ -7,11 +7,11 @@ use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, CONTENT_ENCODING, HeaderMap};
 use hyper::{Request, StatusCode};
 
-use super::body::{self, BodyError};
+use super::body::{self, BodyError, Share};
 use super::bounds::LARGE_BODY_BYTES;
 use super::{Reply, Server, failure, json, later, without_body};
-use crate::ingest::{self, Parsed, Rejected, attributes, lines, trtc};
-use crate::records::{Event, Millis};
+use crate::ingest::{self, Apps, Parsed, Rejected, attributes, lines, trtc};
+use crate::records::{AppId, Event, Millis};
 use crate::store::{Appended, Store, StoreError};
 
 /// The values of the label `reason`, beside those of [`Rejected::NAMES`]: what is refused before or after it.
@@ -77,30 +77,40 @@ impl<S: Store + 'static> Server<S> {
                 }
             };
         let mut share = self.budget.share();
-        let limit_bytes = self.bounds.events_body_bytes;
-        let read = body::read(body, self.cap(limit_bytes, &head.headers), &mut share).await;
-        let body = match read {
-            // Nobody knows how much is in it before it is unpacked.
-            Ok(body) if gzip => share.hold(body.len() + limit_bytes).map(|()| body),
-            read => read,
-        };
-        let body = match body {
+        let cap = self.cap(self.bounds.events_body_bytes, &head.headers);
+        let body = match body::read(body, cap, &mut share).await {
             Ok(body) => body,
             Err(error) => return self.no_body(error),
         };
         let received = self.clock.now();
-        let work = Work { server: Arc::clone(self), app, format, gzip, body, received };
-        let parsed = if gzip || work.body.len() >= LARGE_BODY_BYTES {
-            match tokio::task::spawn_blocking(move || work.parse()).await {
-                Ok(parsed) => parsed,
-                Err(_) => return failure(StatusCode::INTERNAL_SERVER_ERROR, "the body could not be read"),
-            }
-        } else {
-            work.parse()
-        };
-        match parsed {
+        match self.parse(Lines { app, format, gzip, body, received }, &mut share).await {
             Ok(parsed) => self.keep(parsed, received).await,
-            Err(rejected) => self.reject(&rejected, None),
+            Err(Unread::Rejected(rejected)) => self.reject(&rejected, None),
+            Err(Unread::NoBody(error)) => self.no_body(error),
+        }
+    }
+
+    /// Unpacks and parses. For an unpacked body memory is reserved as it says of itself; where it is larger than
+    /// that, once more for the largest that is allowed.
+    async fn parse(self: &Arc<Self>, lines: Lines, share: &mut Share<'_>) -> Result<Parsed, Unread> {
+        let limit_bytes = self.bounds.events_body_bytes;
+        let mut unpacked_bytes = if lines.gzip { lines.told_bytes().min(limit_bytes) } else { 0 };
+        loop {
+            let bytes = lines.body.len() + unpacked_bytes;
+            share.hold(bytes).map_err(Unread::NoBody)?;
+            let parsed = if bytes < LARGE_BODY_BYTES {
+                lines.parse(&self.apps, unpacked_bytes)
+            } else {
+                let (server, lines) = (Arc::clone(self), lines.clone());
+                let parsing = tokio::task::spawn_blocking(move || lines.parse(&server.apps, unpacked_bytes));
+                parsing.await.map_err(|_| Unread::NoBody(BodyError::Broken))?
+            };
+            match parsed {
+                Err(Rejected::TooLarge { .. }) if unpacked_bytes < limit_bytes => {
+                    unpacked_bytes = limit_bytes
+                }
+                parsed => return parsed.map_err(Unread::Rejected),
+            }
         }
     }
 
@@ -141,6 +151,7 @@ impl<S: Store + 'static> Server<S> {
 
     fn reject(&self, rejected: &Rejected, app: Option<&str>) -> Reply {
         self.metrics.refused(rejected.name(), 1);
+        let app = app.and_then(|app| app.parse::<u64>().ok());
         tracing::info!(reason = rejected.name(), app, "refused a delivery");
         let status = StatusCode::from_u16(rejected.status()).unwrap_or(StatusCode::BAD_REQUEST);
         failure(status, &rejected.to_string())
@@ -153,22 +164,35 @@ impl<S: Store + 'static> Server<S> {
     }
 }
 
-/// A body to be read, wherever there is time for it.
-struct Work<S> {
-    server: Arc<Server<S>>,
-    app: crate::records::AppId,
+/// Why there is nothing to keep.
+enum Unread {
+    Rejected(Rejected),
+    NoBody(BodyError),
+}
+
+/// A body of many lines.
+#[derive(Clone)]
+struct Lines {
+    app: AppId,
     format: Format,
     gzip: bool,
     body: Bytes,
     received: Millis,
 }
 
-impl<S> Work<S> {
-    fn parse(self) -> Result<Parsed, Rejected> {
-        let terms = self.server.apps.terms(self.app);
+impl Lines {
+    /// How large the body says it is when unpacked: its last four bytes. A sender may lie, or have put several
+    /// packed parts one behind the other.
+    fn told_bytes(&self) -> usize {
+        let told = self.body.last_chunk::<4>();
+        told.map_or(0, |bytes| bytes.iter().rev().fold(0, |number, byte| (number << 8) | usize::from(*byte)))
+    }
+
+    fn parse(&self, apps: &Apps, unpacked_bytes_max: usize) -> Result<Parsed, Rejected> {
+        let terms = apps.terms(self.app);
         let unpacked;
         let body: &[u8] = if self.gzip {
-            unpacked = ingest::gunzip(&self.body, self.server.bounds.events_body_bytes)?;
+            unpacked = ingest::gunzip(&self.body, unpacked_bytes_max)?;
             &unpacked
         } else {
             &self.body

@@ -15,6 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 
 use super::Server;
+use super::patience::Patient;
 use crate::store::Store;
 
 /// Connections that the kernel holds before they are accepted.
@@ -103,6 +104,7 @@ async fn connection<S: Store + 'static>(
     mut stopped: watch::Receiver<bool>,
 ) {
     let service = service_fn(|request| async move { Ok::<_, Infallible>(server.respond(request).await) });
+    let stream = Patient::new(stream, server.bounds.write_timeout);
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(server.bounds.head_timeout)

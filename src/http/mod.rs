@@ -10,6 +10,7 @@ mod bounds;
 mod ids;
 mod ingest;
 pub mod listen;
+mod patience;
 pub mod tls;
 
 pub use bounds::Bounds;

@@ -408,6 +408,15 @@ async fn slow_senders_are_not_waited_for() {
 }
 
 #[tokio::test]
+async fn receivers_who_do_not_receive_are_not_waited_for() {
+    let server = start(Bounds { write_timeout: Duration::from_millis(20), ..small() }, Moody::good());
+    let mut stream = server.connect().await;
+    // Ends when the server has closed the connection, and only then.
+    while stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").await.is_ok() {}
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn callbacks_are_acknowledged_refused_or_asked_for_again() {
     let server = start(small(), Moody::good());
     let app = format!("SdkAppId: {APP}");
@@ -474,6 +483,8 @@ async fn lines_are_kept_or_refused_one_by_one() {
     check("no gzip", &[BEARER, "Content-Encoding: gzip"], body.as_bytes(), 400).await;
     check("packed otherwise", &[BEARER, "Content-Encoding: br"], body.as_bytes(), 415).await;
     check("too large", &[BEARER], &[b'\n'; 22_000], 413).await;
+    let twice = [gzip(good.as_bytes()), gzip(b"\n")].concat();
+    check("packed in two parts", &[BEARER, "Content-Encoding: gzip"], &twice, 200).await;
     let bomb = gzip(&vec![b'\n'; 5_000_000]);
     assert!(bomb.len() < 20_000, "the bomb itself is small");
     check("a bomb", &[BEARER, "Content-Encoding: gzip"], &bomb, 413).await;

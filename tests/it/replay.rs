@@ -32,10 +32,16 @@ fn settings() -> String {
         let owned: Vec<&Value> = account["app_ids"].as_array().expect("applications").iter().collect();
         if owned.iter().all(|app| apps.insert(app.to_string())) {
             settings.push_str("[[account]]\n");
-            owned.iter().for_each(|app| writeln!(settings, "[[account.app]]\nsdk_app_id = {app}").expect("text"));
+            owned
+                .iter()
+                .for_each(|app| writeln!(settings, "[[account.app]]\nsdk_app_id = {app}").expect("text"));
         }
         for key in account["keys"].as_array().expect("keys") {
-            let lines = [("secret_id", &key["SecretId"]), ("secret_key", &key["SecretKey"]), ("token", &key["Token"])];
+            let lines = [
+                ("secret_id", &key["SecretId"]),
+                ("secret_key", &key["SecretKey"]),
+                ("token", &key["Token"]),
+            ];
             let keys = lines.iter().filter(|(_, value)| value.is_string());
             let table = format!(
                 "[[account.key]]\n{}",
@@ -67,7 +73,8 @@ fn bytes(request: &Value) -> Vec<u8> {
         }
     }
     head.push_str("Connection: close\r\n\r\n");
-    let body = base64::engine::general_purpose::STANDARD.decode(text(&request["body_base64"])).expect("base64");
+    let body =
+        base64::engine::general_purpose::STANDARD.decode(text(&request["body_base64"])).expect("base64");
     [head.as_bytes(), &body].concat()
 }
 
