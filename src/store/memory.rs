@@ -155,7 +155,8 @@ fn sessions(life: &fold::Life, timeline: &Timeline, events: &[&Event], attribute
     }
     let mut sessions = Vec::new();
     for (user, events) in users.iter().filter(|(user, _)| !user.is_empty()) {
-        let told: Vec<&Event> = attributes.iter().filter(|event| event.user == **user).collect();
+        let told = attributes.iter().filter(|event| event.user == **user && life.begin <= event.at);
+        let told: Vec<&Event> = told.collect();
         let stays = fold::stays(events, &told);
         sessions.extend(stays.iter().map(|stay| life.session(&timeline.room, user, stay)));
     }

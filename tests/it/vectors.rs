@@ -8,43 +8,14 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rollbook::actions::{Account, Api, Key, Policy};
 use rollbook::limits::{Edition, Secret};
-use rollbook::records::{AppId, Call, CommId, Event, Millis, Session};
-use rollbook::store::{Appended, CallQuery, Counts, SessionQuery, Store, StoreError, Swept};
+use rollbook::records::{AppId, Millis};
+use rollbook::store::Memory;
 use rollbook::wire::{Body, Request};
 use serde_json::Value;
 use uuid::Uuid;
 
 /// How many there are. A file that is lost must not go unnoticed.
 const VECTORS: usize = 497;
-
-/// A store that was never told anything.
-struct Nothing;
-
-impl Store for Nothing {
-    async fn append(&self, _: Vec<Event>) -> Result<Appended, StoreError> {
-        Err(StoreError::Refused("this store keeps nothing".into()))
-    }
-
-    async fn sessions(&self, _: &SessionQuery<'_>) -> Result<Vec<Session>, StoreError> {
-        Ok(Vec::new())
-    }
-
-    async fn calls(&self, _: &CallQuery<'_>) -> Result<Vec<Call>, StoreError> {
-        Ok(Vec::new())
-    }
-
-    async fn call(&self, _: AppId, _: &CommId, _: Millis) -> Result<Option<Call>, StoreError> {
-        Ok(None)
-    }
-
-    async fn sweep(&self, _: Millis) -> Result<Swept, StoreError> {
-        Ok(Swept::default())
-    }
-
-    fn counts(&self) -> Counts {
-        Counts::default()
-    }
-}
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors")
@@ -80,7 +51,7 @@ fn key(key: &Value) -> Key {
 }
 
 /// What is wrong with the answer to a vector, if anything.
-async fn replay(api: &Api<Nothing>, vector: &Value) -> Option<String> {
+async fn replay(api: &Api<Memory>, vector: &Value) -> Option<String> {
     let request = &vector["request"];
     let headers: Vec<(&str, &[u8])> = request["headers"]
         .as_array()
@@ -121,7 +92,7 @@ fn is_empty_list(response: &Value) -> bool {
 #[tokio::test]
 async fn every_vector_gets_its_verdict() {
     let policy = Policy { accounts: accounts(), requests_per_second: 0, ..Policy::default() };
-    let api = Api::new(policy, Arc::new(Nothing));
+    let api = Api::new(policy, Arc::new(Memory::default()));
     let mut files: Vec<PathBuf> =
         std::fs::read_dir(folder()).unwrap().map(|file| file.unwrap().path()).collect();
     files.sort();

@@ -112,7 +112,8 @@ impl<'a> Draft<'a> {
 }
 
 /// The stays of one user in one life, in the order of their joins. `events` are the user's events that belong
-/// to the life, in order; `attributes` are those told of the user in that room's name, by whatever source.
+/// to the life, in order; `attributes` are those told of the user in that room's name, by whatever source, since the
+/// life began.
 pub fn stays(events: &[&Event], attributes: &[&Event]) -> Vec<Stay> {
     let mut visits: BTreeMap<&str, Vec<&Event>> = BTreeMap::new();
     let mut others: Vec<&Event> = Vec::new();

@@ -448,6 +448,7 @@ impl<'s> Batch<'s> {
         for day in days {
             told.extend(self.singles_of(Table::Attributes, day, &prefix)?);
         }
+        told.retain(|event| row.life.begin <= event.at);
         Ok(told)
     }
 

@@ -240,11 +240,6 @@ impl View {
         }
     }
 
-    /// Whether the key is there.
-    pub(super) fn has(&self, table: Table, key: &[u8]) -> Result<bool, StoreError> {
-        Ok(self.with(table, key, |_| Ok(()))?.is_some())
-    }
-
     /// The rows from `from` on, up to but without `to`; or those before `to` backwards.
     pub(super) fn scan(
         &self,

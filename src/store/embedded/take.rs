@@ -115,15 +115,22 @@ impl Batch<'_> {
         };
         let hints = [event.join_hint, event.create_hint].into_iter().filter(|_| event.life.is_some());
         let sign = hints.flatten().fold(event.at, Millis::min);
-        let before = match (event.life.is_some(), event.is_leave()) {
-            (true, _) => None,
-            (false, leave) => {
-                // A leave may belong to a life that ended on an earlier day (R12).
-                let near = self.before(&timeline, event.at, false)?;
-                if near.is_none() && leave { self.before(&timeline, event.at, true)? } else { near }
-            }
+        let before = match event.life {
+            Some(_) => None,
+            None => self.life_before(&timeline, event)?,
         };
         Ok(Place { timeline, sign, before, named })
+    }
+
+    /// The latest life that begins before an event. A leave outside of every life may belong to one that ended on
+    /// an earlier day (R12); for anything else the day's own and the long ones are enough.
+    fn life_before(&mut self, timeline: &Timeline, event: &Event) -> Result<Option<CallRef>, StoreError> {
+        let near = self.before(timeline, event.at, false)?;
+        let covered = match near {
+            Some(near) => self.call(near)?.is_some_and(|row| row.life.covers(event.at)),
+            None => false,
+        };
+        if covered || !event.is_leave() { Ok(near) } else { self.before(timeline, event.at, true) }
     }
 
     /// The life that the event falls into without moving anything but its user.
@@ -205,8 +212,10 @@ impl Batch<'_> {
         {
             return Ok(None);
         }
-        // A hint may reach into a life that ended days ago; only then are those days looked at.
-        let far = event.create_hint.is_some_and(|hint| day(hint) < day(event.at)) || day(from) < day(event.at);
+        // A leave or a hint may reach into a life that ended days ago; only then are those days looked at.
+        let far = event.is_leave()
+            || day(from) < day(event.at)
+            || event.create_hint.is_some_and(|hint| day(hint) < day(event.at));
         let Some(latest) = self.before(timeline, from, far)? else { return Ok(Some(None)) };
         let Some(life) = self.call(latest)?.map(|row| &row.life) else { return Ok(None) };
         if destroys_its_life && (place.named != Some(latest) || life.closed.is_some()) {
@@ -350,8 +359,10 @@ impl Batch<'_> {
             }
         }
         for (place, (life, events)) in places.into_iter().zip(cut.lives) {
-            let unchanged = self.call(place)?.is_some_and(|row| row.life == life);
-            if !unchanged {
+            let old = self.call(place)?.map(|row| row.life.clone());
+            // Attributes reach back to the begin of the life.
+            let moved = old.as_ref().is_some_and(|old| old.begin != life.begin);
+            if old.as_ref() != Some(&life) {
                 self.set_life(place, timeline, life)?;
             }
             let mut by_user: BTreeMap<String, Vec<Event>> = BTreeMap::new();
@@ -362,10 +373,8 @@ impl Batch<'_> {
             for (user, events) in by_user {
                 let events = EventSet::from_events(events);
                 let entry = self.user(place, &user)?;
-                if entry.events != events {
-                    entry.events = events;
-                    entry.dirty = true;
-                }
+                entry.dirty |= moved || entry.events != events;
+                entry.events = events;
             }
         }
         let waiting: BTreeSet<&Event> = cut.orphans.into_iter().collect();
