@@ -9,3 +9,8 @@ pub mod limits;
 pub mod store;
 pub mod ingest;
 pub mod actions;
+pub mod http;
+pub mod cli;
+pub mod config;
+pub mod clock;
+pub mod telemetry;

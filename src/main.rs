@@ -1,3 +1,7 @@
 //! The `rollbook` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    rollbook::cli::run()
+}

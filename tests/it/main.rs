@@ -2,8 +2,11 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod canned;
+mod cli;
 mod docs;
+mod http;
 mod ingest;
 mod questions;
+mod replay;
 mod signing;
 mod vectors;

@@ -1,0 +1,35 @@
+//! `rollbook check`.
+
+use std::process::ExitCode;
+
+use super::settings::{self, Found, Where};
+use super::{Surroundings, say};
+use crate::http::tls;
+use crate::store::embedded::Embedded;
+
+/// Validate the settings and the store.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    place: Where,
+}
+
+pub(super) fn run(arguments: &Arguments, surroundings: &Surroundings) -> anyhow::Result<ExitCode> {
+    let Found { file, config } = arguments.place.find(surroundings, Vec::new())?;
+    match &file {
+        Some(file) => say(&format!("settings: {} is right", file.display())),
+        None => say("settings: none found, the defaults hold; `rollbook serve` writes some"),
+    }
+    settings::say_doubts(&config);
+    if let Some(files) = &config.tls {
+        tls::acceptor(&files.cert_file, &files.key_file)?;
+        say("tls: certificate and key fit");
+    }
+    if !config.data_dir.exists() {
+        say(&format!("store: {} does not exist yet", config.data_dir.display()));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let days = Embedded::verify(&config.data_dir)?;
+    say(&format!("store: {} is right, {days} days", config.data_dir.display()));
+    Ok(ExitCode::SUCCESS)
+}

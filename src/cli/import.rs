@@ -1,0 +1,332 @@
+//! `rollbook import`: files into the store.
+//!
+//! One thread reads blocks of whole lines, `--jobs` threads parse them, this one gives batches to the store. The queues
+//! between them are short, so that memory does not depend on the files.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{IsTerminal as _, Read};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::{Context as _, bail};
+use clap::ValueEnum;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::blocks::{Block, Blocks};
+use super::settings::{self, Found, Where};
+use super::{Surroundings, say, serve};
+use crate::clock::Clock;
+use crate::ingest::{Apps, Parsed, Rejected, Terms, deliveries, lines, records, trtc};
+use crate::records::{AppId, Event, Millis};
+use crate::store::embedded::EmbeddedOptions;
+use crate::store::{AnyStore, Appended, Store as _};
+
+/// Read recorded deliveries, neutral events or finished records into the store.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// What the files hold.
+    source: Source,
+    /// The files; `-` is standard input.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    place: Where,
+    /// The application of lines that name none.
+    #[arg(long, value_name = "SDK_APP_ID")]
+    app: Option<u64>,
+    /// How many threads parse.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64))]
+    jobs: u8,
+    /// Take deliveries whatever their signature is.
+    #[arg(long)]
+    no_verify: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Source {
+    /// Recorded callbacks of TRTC, one JSON object a line.
+    Trtc,
+    /// Neutral events, one JSON object a line.
+    Events,
+    /// Finished records, one JSON object a line, or CSV.
+    Records,
+    /// Not in this version.
+    Livekit,
+    /// Not in this version.
+    Janus,
+    /// Not in this version.
+    Stats,
+}
+
+/// Events given to the store at a time.
+const BATCH_EVENTS: usize = 30_000;
+/// Blocks that wait between two threads.
+const QUEUE_BLOCKS: usize = 4;
+/// Refused lines that are shown.
+const SHOWN_MAX: usize = 20;
+
+pub(super) fn run(arguments: &Arguments, surroundings: &Surroundings) -> anyhow::Result<ExitCode> {
+    if matches!(arguments.source, Source::Livekit | Source::Janus | Source::Stats) {
+        bail!("this version cannot import from this source yet; it can from trtc, events and records");
+    }
+    for file in arguments.files.iter().filter(|file| file.as_os_str() != "-") {
+        std::fs::metadata(file).with_context(|| format!("cannot open {}", file.display()))?;
+    }
+    let Found { config, .. } = arguments.place.find(surroundings, Vec::new())?;
+    let apps = settings::apps(&config);
+    let terms = Terms { app: arguments.app.map(AppId), client_ip: apps.client_ip() };
+    let reading = Reading {
+        source: arguments.source,
+        terms,
+        apps,
+        verify: !arguments.no_verify,
+        received: Clock::system().now(),
+    };
+    let store = serve::open_embedded(&config.data_dir, EmbeddedOptions::default())?;
+    let mut sink = Sink { runtime: serve::runtime()?, store, batch: Vec::new(), total: Total::default() };
+    let progress = progress(&arguments.files);
+    for file in &arguments.files {
+        import(&reading, file, usize::from(arguments.jobs), &progress, &mut sink)?;
+    }
+    sink.flush()?;
+    progress.finish_and_clear();
+    Ok(sink.total.report())
+}
+
+/// Shows how far it is, where somebody looks.
+fn progress(files: &[PathBuf]) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let sizes = files.iter().map(|file| std::fs::metadata(file).ok().filter(std::fs::Metadata::is_file));
+    let total = sizes.map(|size| size.map(|size| size.len())).sum::<Option<u64>>();
+    let template = match total {
+        Some(_) => "{bar:30} {bytes} of {total_bytes}  {bytes_per_sec}  {eta} left",
+        None => "{spinner} {bytes}  {bytes_per_sec}",
+    };
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    let bar = total.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
+    bar.with_style(style)
+}
+
+/// Reads one file to its end.
+fn import(
+    reading: &Reading,
+    file: &Path,
+    jobs: usize,
+    progress: &ProgressBar,
+    sink: &mut Sink,
+) -> anyhow::Result<()> {
+    let name = file.display().to_string();
+    let source: Box<dyn Read + Send> = if name == "-" {
+        Box::new(std::io::stdin())
+    } else {
+        Box::new(File::open(file).with_context(|| format!("cannot open {name}"))?)
+    };
+    let source = progress.wrap_read(source);
+    let (parsed_in, parsed_out) = sync_channel(QUEUE_BLOCKS);
+    std::thread::scope(|scope| {
+        if reading.source == Source::Records && name.ends_with(".csv") {
+            scope.spawn(move || reading.table(source, &parsed_in));
+        } else {
+            let (blocks_in, blocks_out) = sync_channel(QUEUE_BLOCKS);
+            let blocks_out = std::sync::Arc::new(Mutex::new(blocks_out));
+            for _ in 0..jobs {
+                let (blocks, parsed) = (std::sync::Arc::clone(&blocks_out), parsed_in.clone());
+                scope.spawn(move || reading.parse_all(&blocks, &parsed));
+            }
+            scope.spawn(move || {
+                for block in Blocks::new(source) {
+                    // The receivers are gone when the store has failed; then nobody wants more.
+                    if blocks_in.send(block).is_err() {
+                        return;
+                    }
+                }
+            });
+            drop((parsed_in, blocks_out));
+        }
+        // The receiver is dropped at the first failure, which ends the threads.
+        let parsed_out = parsed_out;
+        for outcome in &parsed_out {
+            let taken: Taken = outcome.with_context(|| format!("cannot read {name}"))?;
+            sink.take(&name, taken)?;
+        }
+        Ok(())
+    })
+}
+
+/// How the bytes of a file become events.
+struct Reading {
+    source: Source,
+    terms: Terms,
+    apps: Apps,
+    verify: bool,
+    received: Millis,
+}
+
+/// What became of some lines.
+#[derive(Debug, Default)]
+struct Taken {
+    events: Vec<Event>,
+    /// Line, kind of reason, the reason.
+    refused: Vec<(u64, &'static str, String)>,
+    refused_unlisted: u64,
+}
+
+/// The kind of reason of lines that are refused for what stands in them.
+const UNREADABLE: &str = "unreadable";
+
+impl Reading {
+    fn parse_all(
+        &self,
+        blocks: &Mutex<Receiver<std::io::Result<Block>>>,
+        parsed: &SyncSender<std::io::Result<Taken>>,
+    ) {
+        loop {
+            let next = blocks.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            let Ok(block) = next else { return };
+            if parsed.send(block.map(|block| self.parse(&block))).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn parse(&self, block: &Block) -> Taken {
+        let parsed = match self.source {
+            Source::Trtc => return self.deliveries(block),
+            Source::Records => records::parse_ndjson(self.terms, &block.bytes, self.received),
+            Source::Events | Source::Livekit | Source::Janus | Source::Stats => {
+                lines::parse(self.terms, &block.bytes, self.received)
+            }
+        };
+        taken(parsed, block.first_line)
+    }
+
+    fn deliveries(&self, block: &Block) -> Taken {
+        let mut taken = Taken::default();
+        for (line, text) in (block.first_line..).zip(block.bytes.split(|byte| *byte == b'\n')) {
+            match deliveries::parse_line(text) {
+                Ok(None) => {}
+                Ok(Some(delivery)) => match self.accept(&delivery) {
+                    Ok(event) => taken.events.push(event),
+                    Err(rejected) => taken.refused.push((line, rejected.name(), rejected.to_string())),
+                },
+                Err(why) => taken.refused.push((line, UNREADABLE, why)),
+            }
+        }
+        taken
+    }
+
+    /// Takes a delivery as it would have been taken when it arrived.
+    fn accept(&self, delivery: &deliveries::Delivery) -> Result<Event, Rejected> {
+        let fallback = self.terms.app.map(|app| app.to_string());
+        let app = delivery.header("sdkappid").or(fallback.as_deref());
+        if self.verify {
+            return trtc::accept(&self.apps, app, delivery.header("sign"), &delivery.body, delivery.arrival);
+        }
+        trtc::decode(trtc::app_id(app)?, &delivery.body, delivery.arrival)
+    }
+
+    /// Reads records as a table.
+    fn table(&self, source: impl Read, parsed: &SyncSender<std::io::Result<Taken>>) {
+        let mut table = match records::Table::new(source) {
+            Ok(table) => table,
+            Err(why) => {
+                let refused = vec![(1, UNREADABLE, why)];
+                // Nobody wants it when the store has failed.
+                let _ = parsed.send(Ok(Taken { refused, ..Taken::default() }));
+                return;
+            }
+        };
+        let mut taken = Taken::default();
+        while let Some((line, outcome)) = table.next(self.terms, self.received, &mut taken.events) {
+            if let Err(why) = outcome {
+                taken.refused.push((line, UNREADABLE, why));
+            }
+            let full = taken.events.len() + taken.refused.len() >= BATCH_EVENTS / 4;
+            if full && parsed.send(Ok(std::mem::take(&mut taken))).is_err() {
+                return;
+            }
+        }
+        let _ = parsed.send(Ok(taken));
+    }
+}
+
+fn taken(parsed: Parsed, first_line: u64) -> Taken {
+    let refused: Vec<_> = parsed
+        .refused
+        .into_iter()
+        .map(|refused| (refused.line + first_line - 1, UNREADABLE, refused.why))
+        .collect();
+    let refused_unlisted = parsed.refused_count - refused.len() as u64;
+    Taken { events: parsed.events, refused, refused_unlisted }
+}
+
+/// Where events go.
+struct Sink {
+    runtime: tokio::runtime::Runtime,
+    store: AnyStore,
+    batch: Vec<Event>,
+    total: Total,
+}
+
+/// What became of everything.
+#[derive(Debug, Default)]
+struct Total {
+    appended: Appended,
+    refused: BTreeMap<&'static str, u64>,
+    shown: usize,
+}
+
+impl Sink {
+    fn take(&mut self, file: &str, mut taken: Taken) -> anyhow::Result<()> {
+        for (line, reason, why) in taken.refused {
+            *self.total.refused.entry(reason).or_default() += 1;
+            if self.total.shown < SHOWN_MAX {
+                self.total.shown += 1;
+                say(&format!("{file}:{line}: {why}"));
+            }
+        }
+        if taken.refused_unlisted > 0 {
+            *self.total.refused.entry(UNREADABLE).or_default() += taken.refused_unlisted;
+        }
+        self.batch.append(&mut taken.events);
+        while self.batch.len() >= BATCH_EVENTS {
+            let rest = self.batch.split_off(BATCH_EVENTS);
+            self.append()?;
+            self.batch = rest;
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> anyhow::Result<()> {
+        if self.batch.is_empty() { Ok(()) } else { self.append() }
+    }
+
+    fn append(&mut self) -> anyhow::Result<()> {
+        let batch = std::mem::take(&mut self.batch);
+        let appended = self.runtime.block_on(self.store.append(batch));
+        let appended = appended.context("the store failed; run the same import again to go on")?;
+        self.total.appended.new += appended.new;
+        self.total.appended.duplicate += appended.duplicate;
+        Ok(())
+    }
+}
+
+impl Total {
+    /// Says what became of everything. A failure only where nothing was good, since recordings hold bad lines too.
+    fn report(&self) -> ExitCode {
+        let Appended { new, duplicate } = self.appended;
+        say(&format!("events: {new} new, {duplicate} known already"));
+        let refused: u64 = self.refused.values().sum();
+        if refused > 0 {
+            let reasons: Vec<_> =
+                self.refused.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
+            say(&format!("refused: {refused} lines ({})", reasons.join(", ")));
+        }
+        if refused > 0 && new + duplicate == 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    }
+}

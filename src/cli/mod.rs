@@ -1,0 +1,123 @@
+//! The commands. Each has a file with its arguments and what it does; here they are told apart.
+//!
+//! stdout is data, stderr is talk. Exit codes: 0 success, 1 failure, 2 wrong usage. The environment and the random
+//! numbers of the operating system are read here and handed on.
+
+mod blocks;
+mod call;
+mod check;
+mod demo;
+mod export;
+mod hints;
+mod import;
+mod keys;
+mod serve;
+mod settings;
+mod story;
+
+use std::collections::BTreeMap;
+use std::io::{IsTerminal as _, Write as _};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::config::LOG_VARIABLE;
+use crate::telemetry::{self, LogFormat};
+
+/// The call-record server you own: RTC servers report who entered and left which room, rollbook answers who was in
+/// that call.
+#[derive(Debug, Parser)]
+#[command(name = "rollbook", version, arg_required_else_help = true)]
+struct Arguments {
+    /// How log lines look [default: text on a terminal, JSON otherwise].
+    #[arg(long, global = true, value_name = "FORMAT")]
+    log_format: Option<Format>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server. Without settings, the first start makes a data directory, a key and a settings file.
+    Serve(serve::Arguments),
+    /// Run a server in memory that is full of calls, and print lines that question it.
+    Demo(demo::Arguments),
+    /// Read recorded deliveries, neutral events or finished records into the store.
+    Import(import::Arguments),
+    /// Write users, calls or events of the store.
+    Export(export::Arguments),
+    /// Sign a request for any action, send it, print the reply.
+    Call(call::Arguments),
+    /// Make keys.
+    Keys(keys::Arguments),
+    /// Validate the settings and the store.
+    Check(check::Arguments),
+}
+
+/// What the process was started with, apart from its arguments.
+#[derive(Debug)]
+struct Surroundings {
+    env: BTreeMap<String, String>,
+}
+
+/// Runs the command that the process was started with.
+pub fn run() -> ExitCode {
+    // Wrong usage is told here, with exit code 2.
+    let arguments = Arguments::parse();
+    let surroundings = Surroundings { env: environment() };
+    let outcome = start_log(arguments.log_format, &surroundings).and_then(|()| match arguments.command {
+        Command::Serve(arguments) => serve::run(&arguments, &surroundings),
+        Command::Demo(arguments) => demo::run(&arguments),
+        Command::Import(arguments) => import::run(&arguments, &surroundings),
+        Command::Export(arguments) => export::run(&arguments, &surroundings),
+        Command::Call(arguments) => call::run(&arguments, &surroundings),
+        Command::Keys(arguments) => keys::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments, &surroundings),
+    });
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            say(&format!("rollbook: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The variables that are text; others are none of ours.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+fn environment() -> BTreeMap<String, String> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
+fn start_log(format: Option<Format>, surroundings: &Surroundings) -> anyhow::Result<()> {
+    let terminal = std::io::stderr().is_terminal();
+    let colour = terminal && surroundings.env.get("NO_COLOR").is_none_or(String::is_empty);
+    let format = match (format, terminal) {
+        (Some(Format::Text), _) | (None, true) => LogFormat::Text { colour },
+        (Some(Format::Json), _) | (None, false) => LogFormat::Json,
+    };
+    let filter = surroundings.env.get(LOG_VARIABLE).map_or("info", String::as_str);
+    telemetry::init(format, filter).with_context(|| format!("{LOG_VARIABLE}={filter:?} is no log filter"))
+}
+
+/// Talks to whoever started the command. Nobody listening is no failure.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+/// Random bytes of the operating system.
+fn random<const N: usize>() -> anyhow::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| anyhow::anyhow!("the system has no random numbers: {error}"))?;
+    Ok(bytes)
+}

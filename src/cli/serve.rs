@@ -1,0 +1,200 @@
+//! `rollbook serve`.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::settings::{self, First, Found, Where};
+use super::{Surroundings, hints, random, say};
+use crate::actions::Api;
+use crate::clock::{self, Clock};
+use crate::config::Config;
+use crate::http::{self, Bounds, Ids, Server, listen, tls};
+use crate::store::embedded::{Embedded, EmbeddedOptions};
+use crate::store::{AnyStore, Memory, Store as _};
+use crate::telemetry::Metrics;
+
+/// Run the server.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    place: Where,
+    /// Where to listen [default: 127.0.0.1:9180].
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
+    /// Keep nothing on disk.
+    #[arg(long)]
+    memory: bool,
+    /// Let the server's clock stand at this second (for tests and emulation).
+    #[arg(long, value_name = "UNIX_SECONDS")]
+    clock: Option<u32>,
+}
+
+pub(super) fn run(arguments: &Arguments, surroundings: &Surroundings) -> anyhow::Result<ExitCode> {
+    let listen = arguments.listen.iter().map(|address| ("listen", "--listen", address.clone())).collect();
+    let Found { file, mut config } = arguments.place.find(surroundings, listen)?;
+    let first = match file {
+        Some(_) => None,
+        None => Some(First::fresh()?),
+    };
+    if let Some(first) = &first {
+        config.accounts = first.accounts();
+    }
+    let clock = arguments.clock.map_or(Clock::system(), |secs| Clock::standing_at(i64::from(secs)));
+    let files = raise_file_limit();
+    runtime()?.block_on(async {
+        let listener =
+            listen::bind(config.listen).with_context(|| format!("cannot listen on {}", config.listen))?;
+        if let Some(first) = &first {
+            begin(first, arguments.memory, &config, &listener, clock)?;
+        }
+        settings::say_doubts(&config);
+        let metrics = Arc::new(http::metrics());
+        let store = open(&config, arguments.memory, &metrics)?;
+        serve(&config, Running { store: Arc::new(store), listener, clock, metrics, files }).await
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The runtime that everything waits in.
+pub(super) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")
+}
+
+/// A first start: writes the settings, and says how to call the API and how to be told about calls.
+fn begin(
+    first: &First,
+    memory: bool,
+    config: &Config,
+    listener: &TcpListener,
+    clock: Clock,
+) -> anyhow::Result<()> {
+    if memory {
+        say("rollbook: no settings found; this key lives as long as the process does\n");
+    } else {
+        let path = first.write(&config.data_dir)?;
+        say(&format!("rollbook: no settings found; new ones are in {}\n", path.display()));
+    }
+    say(&hints::first_start(first, &hints::host(listener.local_addr()?), clock.now()));
+    Ok(())
+}
+
+/// Opens the store.
+fn open(config: &Config, memory: bool, metrics: &Arc<Metrics>) -> anyhow::Result<AnyStore> {
+    if memory {
+        return Ok(AnyStore::Memory(Memory::default()));
+    }
+    let metrics = Arc::clone(metrics);
+    let options = EmbeddedOptions {
+        monotonic: Some(clock::monotonic),
+        on_commit: Some(Arc::new(move |took, _| metrics.committed(took))),
+    };
+    open_embedded(&config.data_dir, options)
+}
+
+/// Opens the embedded store of a data directory; makes both where there are none.
+pub(super) fn open_embedded(data_dir: &Path, options: EmbeddedOptions) -> anyhow::Result<AnyStore> {
+    settings::make_data_dir(data_dir)?;
+    let place = || format!("cannot open the store in {}", data_dir.display());
+    Ok(AnyStore::Embedded(Embedded::open(data_dir, options).with_context(place)?))
+}
+
+/// What a running server consists of, beside its settings.
+pub(super) struct Running {
+    pub(super) store: Arc<AnyStore>,
+    pub(super) listener: TcpListener,
+    pub(super) clock: Clock,
+    pub(super) metrics: Arc<Metrics>,
+    /// Connections that the process may open.
+    pub(super) files: usize,
+}
+
+/// Serves until the process is told to stop.
+pub(super) async fn serve(config: &Config, running: Running) -> anyhow::Result<()> {
+    let Running { store, listener, clock, metrics, files } = running;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let acceptor = match &config.tls {
+        Some(files) => Some(tls::acceptor(&files.cert_file, &files.key_file)?),
+        None => None,
+    };
+    let api = Api::new(settings::policy(config), Arc::clone(&store));
+    let mut bounds = Bounds::default();
+    bounds.connections = bounds.connections.min(files);
+    let ids = Ids::new(random()?);
+    let server = Server::new(api, settings::apps(config), Arc::clone(&store), clock, ids, metrics, bounds);
+    let housekeeping = tokio::spawn(keep_house(store, config.retention_days, clock));
+    let scheme = if acceptor.is_some() { "https" } else { "http" };
+    tracing::info!(address = %format!("{scheme}://{}", listener.local_addr()?), "listening");
+    listen::serve(Arc::new(server), listener, acceptor, async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping");
+    })
+    .await;
+    housekeeping.abort();
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// How often old calls are dropped and finished days packed. What is too old is not shown in any case.
+const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(600);
+/// How long after its end a day is packed: until then late events are expected.
+const LATENESS: Duration = Duration::from_secs(48 * 3_600);
+const DAY_MS: i64 = 86_400_000;
+
+/// Drops what is older than the retention and packs the days that are over, again and again.
+async fn keep_house(store: Arc<AnyStore>, retention_days: u32, clock: Clock) {
+    let mut every = tokio::time::interval(HOUSEKEEPING_EVERY);
+    loop {
+        every.tick().await;
+        let now = clock.now();
+        if retention_days > 0 {
+            let stopwatch = clock.stopwatch();
+            match store.sweep(now.plus(-DAY_MS * i64::from(retention_days))).await {
+                Ok(swept) if swept.calls == 0 => {}
+                Ok(swept) => {
+                    let duration_ms = stopwatch.elapsed_us() / 1_000;
+                    tracing::info!(
+                        calls = swept.calls,
+                        duration_ms,
+                        "dropped what is older than the retention"
+                    );
+                }
+                Err(error) => tracing::warn!(%error, "could not drop what is older than the retention"),
+            }
+        }
+        if let AnyStore::Embedded(store) = &*store {
+            let stopwatch = clock.stopwatch();
+            match store.seal(now, LATENESS).await {
+                Ok(0) => {}
+                Ok(days) => {
+                    tracing::info!(days, duration_ms = stopwatch.elapsed_us() / 1_000, "packed finished days")
+                }
+                Err(error) => tracing::warn!(%error, "could not pack finished days"),
+            }
+        }
+    }
+}
+
+/// Files that are needed for other things than connections.
+const OTHER_FILES: u64 = 128;
+
+/// Lets the process open as many files as it may; the connections that leaves room for.
+pub(super) fn raise_file_limit() -> usize {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    // Where raising fails, the present limit stays, which is enough to serve.
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).is_ok();
+    let files = if raised { maximum } else { current };
+    files.map_or(usize::MAX, |files| {
+        usize::try_from(files.saturating_sub(OTHER_FILES).max(1)).unwrap_or(usize::MAX)
+    })
+}

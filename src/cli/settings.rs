@@ -1,0 +1,278 @@
+//! From settings to what the parts need; and the settings that a first start writes.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+
+use super::keys::{self, KeyPair};
+use super::{Surroundings, say};
+use crate::actions::{self, Policy};
+use crate::config::settings::{Fallback, Kind, LISTS, SETTINGS, is_below};
+use crate::config::{self, ClientIp, Config, Flag};
+use crate::ingest::{self, Apps, ClientIpPolicy};
+use crate::limits::Secret;
+use crate::records::AppId;
+
+/// Which settings, and which records.
+#[derive(Debug, clap::Args)]
+pub(super) struct Where {
+    /// The settings file [default: rollbook.toml in the data directory].
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// The data directory [default: rollbook-data].
+    #[arg(long, value_name = "DIR")]
+    pub(super) data_dir: Option<PathBuf>,
+}
+
+/// The name of the settings file in the data directory.
+const FILE_NAME: &str = "rollbook.toml";
+/// The number of the application that a first start makes up; the operator puts another.
+const FIRST_APP: u64 = 1_400_000_001;
+
+/// What settings there are.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// The file they came from, if any.
+    pub(super) file: Option<PathBuf>,
+    pub(super) config: Config,
+}
+
+impl Where {
+    /// Reads the settings: of the file that was named, else of the one in the data directory, else none.
+    pub(super) fn find(&self, surroundings: &Surroundings, more: Vec<Flag>) -> anyhow::Result<Found> {
+        let file =
+            self.config.clone().or_else(|| Some(self.file_in_data_dir(surroundings)).filter(|f| f.exists()));
+        let config = self.load(file.as_deref(), surroundings, more)?;
+        for (name, near) in config::misspelt(&surroundings.env) {
+            tracing::warn!("{name} is no setting; is {near} meant?");
+        }
+        Ok(Found { file, config })
+    }
+
+    /// Reads the settings of a file.
+    pub(super) fn load(
+        &self,
+        file: Option<&Path>,
+        surroundings: &Surroundings,
+        more: Vec<Flag>,
+    ) -> anyhow::Result<Config> {
+        let mut flags = more;
+        if let Some(dir) = &self.data_dir {
+            flags.push(("data_dir", "--data-dir", dir.to_string_lossy().into_owned()));
+        }
+        Ok(config::load(file, &surroundings.env, &flags)?)
+    }
+
+    fn file_in_data_dir(&self, surroundings: &Surroundings) -> PathBuf {
+        let env = || surroundings.env.get("ROLLBOOK_DATA_DIR").map(PathBuf::from);
+        self.data_dir.clone().or_else(env).unwrap_or_else(|| "rollbook-data".into()).join(FILE_NAME)
+    }
+}
+
+/// What a first start makes up.
+pub(super) struct First {
+    pub(super) app: u64,
+    pub(super) key: KeyPair,
+    pub(super) callback_key: String,
+    pub(super) ingest_token: String,
+}
+
+impl First {
+    pub(super) fn fresh() -> anyhow::Result<First> {
+        let key = KeyPair::fresh()?;
+        Ok(First { app: FIRST_APP, key, callback_key: keys::secret()?, ingest_token: keys::secret()? })
+    }
+
+    /// The accounts that these are.
+    pub(super) fn accounts(&self) -> Vec<config::Account> {
+        let app = config::App {
+            sdk_app_id: self.app,
+            trtc_callback_key: Some(Secret::new(self.callback_key.as_str())),
+            trtc_unsigned: false,
+            ingest_token: Some(Secret::new(self.ingest_token.as_str())),
+            livekit: None,
+            janus: None,
+        };
+        vec![config::Account {
+            name: "main".to_owned(),
+            edition: crate::limits::Edition::Advanced,
+            keys: vec![self.key.as_setting()],
+            apps: vec![app],
+        }]
+    }
+
+    /// Makes the data directory and writes the settings into it; their path. Neither is readable for others.
+    pub(super) fn write(&self, data_dir: &Path) -> anyhow::Result<PathBuf> {
+        make_data_dir(data_dir)?;
+        let path = data_dir.join(FILE_NAME);
+        let mut file = std::fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)
+            .with_context(|| format!("cannot write the settings {}", path.display()))?;
+        file.write_all(self.text().as_bytes())?;
+        file.sync_all()?;
+        Ok(path)
+    }
+
+    /// The settings file of a first start: every setting with its default as a comment, then the account.
+    fn text(&self) -> String {
+        let mut text =
+            "# The settings of rollbook. Lines with # are comments; those with a setting show its default.\n"
+                .to_owned();
+        let mut table = "";
+        for setting in SETTINGS.iter().filter(|s| !LISTS.iter().any(|list| is_below(s.path, list))) {
+            let here = setting.path.rsplit_once('.').map_or("", |(table, _)| table);
+            if here != table {
+                table = here;
+                let _ = write!(text, "\n# [{table}]\n");
+            }
+            let default = match (setting.kind, setting.default) {
+                (Kind::Number(..) | Kind::Switch | Kind::Texts, Fallback::Is(default)) => default.to_owned(),
+                (_, Fallback::Is(default)) => format!("\"{default}\""),
+                (_, Fallback::Absent | Fallback::Required) => "\"\"".to_owned(),
+            };
+            let _ = writeln!(text, "# {:<20} = {default:<18} # {}", setting.name(), setting.meaning);
+        }
+        let First { app, key: KeyPair { secret_id, secret_key }, callback_key, ingest_token } = self;
+        let _ = write!(
+            text,
+            "
+[[account]]
+name    = \"main\"
+edition = \"advanced\"            # free | basic | advanced
+
+  # What requests are signed with. `rollbook keys new` prints more of these.
+  [[account.key]]
+  secret_id  = \"{secret_id}\"
+  secret_key = \"{secret_key}\"
+
+  # An application whose calls are recorded, and which the keys above may ask about.
+  [[account.app]]
+  sdk_app_id        = {app}    # put the SdkAppId of your own application here
+  trtc_callback_key = \"{callback_key}\"   # set the same in the console of TRTC
+  ingest_token      = \"{ingest_token}\"   # for /ingest/events and /ingest/attributes
+"
+        );
+        text
+    }
+}
+
+impl KeyPair {
+    /// A permanent key.
+    pub(super) fn as_setting(&self) -> config::Key {
+        config::Key {
+            secret_id: self.secret_id.clone(),
+            secret_key: Secret::new(self.secret_key.as_str()),
+            token: None,
+            expires_at_s: None,
+        }
+    }
+}
+
+/// Makes the data directory where there is none, for nobody else to look into.
+pub(super) fn make_data_dir(data_dir: &Path) -> anyhow::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder
+        .recursive(true)
+        .mode(0o700)
+        .create(data_dir)
+        .with_context(|| format!("cannot make {}", data_dir.display()))
+}
+
+/// What questions need of the settings.
+pub(super) fn policy(config: &Config) -> Policy {
+    let account = |account: &config::Account| actions::Account {
+        name: account.name.clone(),
+        edition: account.edition,
+        keys: account.keys.iter().map(key).collect(),
+        apps: account.apps.iter().map(|app| AppId(app.sdk_app_id)).collect(),
+    };
+    Policy {
+        accounts: config.accounts.iter().map(account).collect(),
+        public_hosts: config.public_hosts.clone(),
+        extra_regions: config.regions.clone(),
+        requests_per_second: config.limits.requests_per_second,
+        history_days: config.limits.history_days,
+        user_window_hours: config.limits.user_window_hours,
+        room_window_hours: config.limits.room_window_hours,
+        retention_days: config.retention_days,
+    }
+}
+
+fn key(key: &config::Key) -> actions::Key {
+    actions::Key {
+        secret_id: key.secret_id.clone(),
+        secret_key: key.secret_key.clone(),
+        token: key.token.clone(),
+        expires_at_s: key.expires_at_s,
+    }
+}
+
+/// What sources need of the settings.
+pub(super) fn apps(config: &Config) -> Apps {
+    let secret = |secret: &Option<Secret>| secret.as_ref().map(|secret| ingest::Secret::new(secret.expose()));
+    let app = |app: &config::App| ingest::App {
+        id: AppId(app.sdk_app_id),
+        trtc_callback_key: secret(&app.trtc_callback_key),
+        trtc_unsigned: app.trtc_unsigned,
+        ingest_token: secret(&app.ingest_token),
+    };
+    let policy = match config.client_ip {
+        ClientIp::Keep => ClientIpPolicy::Keep,
+        ClientIp::Mask => ClientIpPolicy::Mask,
+        ClientIp::Drop => ClientIpPolicy::Drop,
+    };
+    Apps::new(config.accounts.iter().flat_map(|account| account.apps.iter().map(app)).collect(), policy)
+}
+
+/// Says what fits every setting and is still most likely not meant.
+pub(super) fn doubts(config: &Config) -> Vec<String> {
+    let mut doubts = Vec::new();
+    if config.accounts.iter().all(|account| account.keys.is_empty()) {
+        doubts.push("no key is set, so every question will be refused".to_owned());
+    }
+    if config.accounts.iter().all(|account| account.apps.is_empty()) {
+        doubts.push("no application is set, so nothing can be recorded or asked about".to_owned());
+    }
+    let (kept, asked) = (config.retention_days, config.limits.history_days);
+    if kept != 0 && (asked == 0 || asked > kept) {
+        doubts.push(format!(
+            "limits.history_days = {asked} allows questions about more than retention_days = {kept} keeps"
+        ));
+    }
+    doubts
+}
+
+/// Says the doubts there are.
+pub(super) fn say_doubts(config: &Config) {
+    for doubt in doubts(config) {
+        say(&format!("rollbook: note: {doubt}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn the_settings_of_a_first_start_are_right_also_without_their_comment_marks() {
+        let first = First::fresh().expect("random numbers");
+        let text = first.text();
+        let config = config::resolve(Some((Path::new("x"), &text)), &BTreeMap::new(), &[]).expect("right");
+        assert_eq!(config.accounts[0].apps[0].sdk_app_id, FIRST_APP);
+        assert_eq!(config.accounts[0].keys[0].secret_id, first.key.secret_id);
+        assert!(doubts(&config).is_empty());
+
+        let (head, account) = text.split_once("\n[[account]]").expect("an account");
+        let settings: Vec<&str> = head.lines().skip(1).filter_map(|line| line.strip_prefix("# ")).collect();
+        let all = format!("{}\n[[account]]{account}", settings.join("\n"));
+        config::resolve(Some((Path::new("x"), &all)), &BTreeMap::new(), &[]).expect("right");
+    }
+}

@@ -1,0 +1,528 @@
+//! The settings: defaults, overridden by a file, by the environment, by flags; resolved once, then handed down.
+//!
+//! [`settings::SETTINGS`] is the list of them. `raw` holds what was given against that list, this file turns it
+//! into types and refuses what makes no sense together. The environment is an argument.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use crate::limits::{Edition, Secret};
+
+mod raw;
+pub mod settings;
+
+use raw::{Section, Value};
+use settings::{Fallback, Kind, SETTINGS, Setting};
+
+/// Everything that can be set.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where the server listens.
+    pub listen: SocketAddr,
+    /// Where the records are.
+    pub data_dir: PathBuf,
+    /// How many days a call is kept after its last evidence; 0 = for ever.
+    pub retention_days: u32,
+    /// Further host names that signatures may name.
+    pub public_hosts: Vec<String>,
+    /// Further regions that requests may name.
+    pub regions: Vec<String>,
+    /// HTTPS, where set.
+    pub tls: Option<Tls>,
+    /// What may be asked, and how often.
+    pub limits: Limits,
+    /// What becomes of clients' addresses.
+    pub client_ip: ClientIp,
+    /// The web page.
+    pub ui: Ui,
+    /// Who may ask about what.
+    pub accounts: Vec<Account>,
+}
+
+/// The files that HTTPS needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// Certificate chain, PEM.
+    pub cert_file: PathBuf,
+    /// Private key, PEM.
+    pub key_file: PathBuf,
+}
+
+/// What may be asked, and how often.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// For each account and action; 0 = any number.
+    pub requests_per_second: u32,
+    /// How far back `StartTime` may lie; 0 = any time.
+    pub history_days: u32,
+    /// The longest window of questions about users.
+    pub user_window_hours: u32,
+    /// The longest window of questions about rooms.
+    pub room_window_hours: u32,
+}
+
+/// What becomes of clients' addresses before anything is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientIp {
+    /// They are kept.
+    Keep,
+    /// The last octet, or all of an IPv6 address after its first 48 bits, is zeroed.
+    Mask,
+    /// They are dropped.
+    Drop,
+}
+
+/// The web page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ui {
+    /// Whether it is served.
+    pub enabled: bool,
+    /// A file with its password.
+    pub password_file: Option<PathBuf>,
+}
+
+/// One account: its keys may ask about its applications.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// What logs call it.
+    pub name: String,
+    /// How far back it may ask.
+    pub edition: Edition,
+    /// What its requests are signed with.
+    pub keys: Vec<Key>,
+    /// What it may ask about.
+    pub apps: Vec<App>,
+}
+
+/// One key of an account.
+#[derive(Debug, Clone)]
+pub struct Key {
+    /// Its name.
+    pub secret_id: String,
+    /// The secret itself.
+    pub secret_key: Secret,
+    /// What a temporary key must be accompanied by.
+    pub token: Option<Secret>,
+    /// The UNIX second at which it ends.
+    pub expires_at_s: Option<i64>,
+}
+
+/// One application of an account.
+#[derive(Debug, Clone)]
+pub struct App {
+    /// Its number.
+    pub sdk_app_id: u64,
+    /// What TRTC signs its callbacks with.
+    pub trtc_callback_key: Option<Secret>,
+    /// Callbacks need no signature.
+    pub trtc_unsigned: bool,
+    /// The bearer token of neutral events.
+    pub ingest_token: Option<Secret>,
+    /// LiveKit's webhooks.
+    pub livekit: Option<LiveKit>,
+    /// Janus' event handler.
+    pub janus: Option<Janus>,
+}
+
+/// How LiveKit proves itself. No part of this version uses it yet.
+#[derive(Debug, Clone)]
+pub struct LiveKit {
+    /// Names the application.
+    pub api_key: String,
+    /// Signs the webhooks.
+    pub api_secret: Secret,
+    /// Kinds of participants that are not wanted.
+    pub drop_kinds: Vec<String>,
+}
+
+/// How Janus proves itself. No part of this version uses it yet.
+#[derive(Debug, Clone)]
+pub struct Janus {
+    /// User name and password; `None`: no credentials, from loopback addresses only.
+    pub credentials: Option<(String, Secret)>,
+}
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// A line of a file.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+    },
+    /// An environment variable.
+    Environment(String),
+    /// A flag of the command.
+    Flag(&'static str),
+    /// Nowhere.
+    Default,
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Place::File { path, line } => write!(f, "{}:{line}", path.display()),
+            Place::Environment(name) => f.write_str(name),
+            Place::Flag(name) => f.write_str(name),
+            Place::Default => f.write_str("the defaults"),
+        }
+    }
+}
+
+/// Why the settings cannot be used.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the settings {path}: {why}")]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// What the operating system says.
+        why: String,
+    },
+    /// A name that is no setting.
+    #[error("{place}: unknown setting `{path}`; {hint}")]
+    Unknown {
+        /// Where.
+        place: Place,
+        /// The name, with its tables.
+        path: String,
+        /// What may have been meant.
+        hint: String,
+    },
+    /// A value that does not fit its setting.
+    #[error("{place}: `{path}` must be {expected}, not {found}")]
+    WrongKind {
+        /// Where.
+        place: Place,
+        /// The setting.
+        path: String,
+        /// What it may hold.
+        expected: String,
+        /// What it holds.
+        found: String,
+    },
+    /// What fits its setting and still makes no sense, or is no TOML.
+    #[error("{place}: {what}")]
+    Invalid {
+        /// Where.
+        place: Place,
+        /// What is wrong.
+        what: String,
+    },
+}
+
+impl ConfigError {
+    fn wrong(place: &Place, path: &str, kind: Kind, found: &str) -> ConfigError {
+        ConfigError::WrongKind {
+            place: place.clone(),
+            path: path.to_owned(),
+            expected: kind.expected(),
+            found: found.to_owned(),
+        }
+    }
+}
+
+/// A value given by a flag: path of the setting, the flag's name, its text.
+pub type Flag = (&'static str, &'static str, String);
+
+/// Reads a file and resolves it with environment and flags.
+///
+/// # Errors
+/// The first thing that is wrong, with its place.
+pub fn load(
+    file: Option<&Path>,
+    env: &BTreeMap<String, String>,
+    flags: &[Flag],
+) -> Result<Config, ConfigError> {
+    let text = match file {
+        Some(path) => Some((
+            path,
+            std::fs::read_to_string(path).map_err(|error| ConfigError::Unreadable {
+                path: path.display().to_string(),
+                why: error.to_string(),
+            })?,
+        )),
+        None => None,
+    };
+    resolve(text.as_ref().map(|(path, text)| (*path, text.as_str())), env, flags)
+}
+
+/// Resolves the text of a settings file with environment and flags. Of the file system it reads the files of
+/// secrets only.
+///
+/// # Errors
+/// The first thing that is wrong, with its place.
+pub fn resolve(
+    file: Option<(&Path, &str)>,
+    env: &BTreeMap<String, String>,
+    flags: &[Flag],
+) -> Result<Config, ConfigError> {
+    let mut top = match file {
+        Some((path, text)) => raw::read(path, text)?,
+        None => Section::default(),
+    };
+    for setting in SETTINGS {
+        if let Some((name, text)) = setting.env().and_then(|name| env.get_key_value(&name)) {
+            top.set_text(setting, text, Place::Environment(name.clone()))?;
+        }
+        if let Some((_, flag, text)) = flags.iter().find(|(path, _, _)| *path == setting.path) {
+            top.set_text(setting, text, Place::Flag(flag))?;
+        }
+    }
+    Typed { section: &top }.config(file.map(|(path, _)| path))
+}
+
+/// Names of environment variables that look like a misspelt setting, each with the name that may be meant. They
+/// are not refused, since others too set variables that begin with `ROLLBOOK_`.
+pub fn misspelt(env: &BTreeMap<String, String>) -> Vec<(String, String)> {
+    let known: Vec<String> = SETTINGS.iter().filter_map(Setting::env).collect();
+    let ours =
+        |name: &&String| name.starts_with("ROLLBOOK_") && !known.contains(name) && *name != LOG_VARIABLE;
+    let near = |name: &String| known.iter().find(|k| strsim::damerau_levenshtein(k, name) <= 2).cloned();
+    env.keys().filter(ours).filter_map(|name| Some((name.clone(), near(name)?))).collect()
+}
+
+/// The environment variable that sets how much is logged; no setting, since it takes effect before they are read.
+pub const LOG_VARIABLE: &str = "ROLLBOOK_LOG";
+
+/// A section read as types. What is asked for by a wrong name or type is a mistake in this file, which the tests
+/// of the table find.
+struct Typed<'a> {
+    section: &'a Section,
+}
+
+impl<'a> Typed<'a> {
+    fn config(&self, file: Option<&Path>) -> Result<Config, ConfigError> {
+        let beside = |path: &str| file.map_or_else(|| path.into(), |file| raw::beside(file, Path::new(path)));
+        let password = self.text("ui.password_file")?.filter(|path| !path.is_empty());
+        let mut accounts = Vec::new();
+        for (index, section) in self.section.list("account").iter().enumerate() {
+            accounts.push(Typed { section }.account(index)?);
+        }
+        let config = Config {
+            listen: self.listen()?,
+            data_dir: self.text("data_dir")?.unwrap_or_default().into(),
+            retention_days: self.number("retention_days")?,
+            public_hosts: self.host_names()?,
+            regions: self.texts("regions")?,
+            tls: self.tls(&beside)?,
+            limits: Limits {
+                requests_per_second: self.number("limits.requests_per_second")?,
+                history_days: self.number("limits.history_days")?,
+                user_window_hours: self.number("limits.user_window_hours")?,
+                room_window_hours: self.number("limits.room_window_hours")?,
+            },
+            client_ip: match self.text("privacy.client_ip")?.unwrap_or_default() {
+                "mask" => ClientIp::Mask,
+                "drop" => ClientIp::Drop,
+                _ => ClientIp::Keep,
+            },
+            ui: Ui { enabled: self.switch("ui.enabled")?, password_file: password.map(beside) },
+            accounts,
+        };
+        self.refuse_repeats()?;
+        Ok(config)
+    }
+
+    fn account(&self, index: usize) -> Result<Account, ConfigError> {
+        let mut keys = Vec::new();
+        for section in self.section.list("account.key") {
+            keys.push(Typed { section }.key()?);
+        }
+        let mut apps = Vec::new();
+        for section in self.section.list("account.app") {
+            apps.push(Typed { section }.app()?);
+        }
+        let name = self.text("account.name")?.map_or_else(|| format!("account {}", index + 1), str::to_owned);
+        let edition =
+            Edition::from_name(self.text("account.edition")?.unwrap_or_default()).unwrap_or_default();
+        Ok(Account { name, edition, keys, apps })
+    }
+
+    fn key(&self) -> Result<Key, ConfigError> {
+        let expires_at = i64::try_from(self.wide("account.key.expires_at")?).unwrap_or(i64::MAX);
+        Ok(Key {
+            secret_id: self.filled("account.key.secret_id")?.to_owned(),
+            secret_key: Secret::new(self.filled("account.key.secret_key")?),
+            token: self.secret("account.key.token")?,
+            expires_at_s: (expires_at > 0).then_some(expires_at),
+        })
+    }
+
+    fn app(&self) -> Result<App, ConfigError> {
+        Ok(App {
+            sdk_app_id: self.wide("account.app.sdk_app_id")?,
+            trtc_callback_key: self.secret("account.app.trtc_callback_key")?,
+            trtc_unsigned: self.switch("account.app.trtc_unsigned")?,
+            ingest_token: self.secret("account.app.ingest_token")?,
+            livekit: self.livekit()?,
+            janus: self.janus()?,
+        })
+    }
+
+    fn livekit(&self) -> Result<Option<LiveKit>, ConfigError> {
+        const KEY: &str = "account.app.livekit.api_key";
+        const SECRET: &str = "account.app.livekit.api_secret";
+        let drop_kinds = self.texts("account.app.livekit.drop_kinds")?;
+        match (self.pair(KEY, SECRET)?, drop_kinds.is_empty()) {
+            (Some((api_key, api_secret)), _) => {
+                Ok(Some(LiveKit { api_key, api_secret: Secret::new(api_secret), drop_kinds }))
+            }
+            (None, true) => Ok(None),
+            (None, false) => {
+                Err(self.invalid("account.app.livekit.drop_kinds", format!("`{KEY}` is missing")))
+            }
+        }
+    }
+
+    fn janus(&self) -> Result<Option<Janus>, ConfigError> {
+        const USER: &str = "account.app.janus.user";
+        const PASSWORD: &str = "account.app.janus.password";
+        if self.section.get(USER).is_none() && self.section.get(PASSWORD).is_none() {
+            return Ok(None);
+        }
+        let credentials = self.pair(USER, PASSWORD)?.map(|(user, password)| (user, Secret::new(password)));
+        Ok(Some(Janus { credentials }))
+    }
+
+    fn listen(&self) -> Result<SocketAddr, ConfigError> {
+        let text = self.text("listen")?.unwrap_or_default();
+        text.parse().map_err(|_| {
+            ConfigError::wrong(&self.place("listen"), "listen", Kind::Address, &format!("{text:?}"))
+        })
+    }
+
+    fn tls(&self, beside: &dyn Fn(&str) -> PathBuf) -> Result<Option<Tls>, ConfigError> {
+        let files = self.pair("tls.cert_file", "tls.key_file")?;
+        Ok(files.map(|(cert, key)| Tls { cert_file: beside(&cert), key_file: beside(&key) }))
+    }
+
+    fn host_names(&self) -> Result<Vec<String>, ConfigError> {
+        let hosts = self.texts("public_hosts")?;
+        match hosts.iter().find(|host| host.is_empty() || host.contains(['/', ' '])) {
+            Some(host) => Err(self.invalid(
+                "public_hosts",
+                format!("`public_hosts` must hold host names, such as \"calls.example.com\", not {host:?}"),
+            )),
+            None => Ok(hosts),
+        }
+    }
+
+    /// What names one thing may stand in one place only.
+    fn refuse_repeats(&self) -> Result<(), ConfigError> {
+        let accounts = self.section.list("account");
+        let all = |list: &'static str| accounts.iter().flat_map(move |account| account.list(list));
+        let unique = |path: &str, sections: &mut dyn Iterator<Item = &'a Section>| {
+            let mut seen: Vec<(&Value, &Place)> = Vec::new();
+            for (value, place) in sections.filter_map(|section| section.get(path)) {
+                if *value == Value::Text(String::new()) {
+                    continue;
+                }
+                if let Some((_, first)) = seen.iter().find(|(other, _)| *other == value) {
+                    let what = format!("`{path}` is the same as at {first}; each must be another");
+                    return Err(ConfigError::Invalid { place: place.clone(), what });
+                }
+                seen.push((value, place));
+            }
+            Ok(())
+        };
+        unique("account.name", &mut accounts.iter())?;
+        unique("account.key.secret_id", &mut all("account.key"))?;
+        unique("account.app.sdk_app_id", &mut all("account.app"))?;
+        unique("account.app.ingest_token", &mut all("account.app"))?;
+        unique("account.app.livekit.api_key", &mut all("account.app"))
+    }
+
+    /// Two texts of which neither makes sense without the other.
+    fn pair(&self, one: &str, other: &str) -> Result<Option<(String, String)>, ConfigError> {
+        let given = |path: &str| Ok(self.text(path)?.filter(|text| !text.is_empty()));
+        match (given(one)?, given(other)?) {
+            (Some(one), Some(other)) => Ok(Some((one.to_owned(), other.to_owned()))),
+            (None, None) => Ok(None),
+            (Some(_), None) => Err(self.invalid(one, format!("`{one}` needs `{other}`"))),
+            (None, Some(_)) => Err(self.invalid(other, format!("`{other}` needs `{one}`"))),
+        }
+    }
+
+    fn place(&self, path: &str) -> Place {
+        let given = self.section.get(path).map(|(_, place)| place.clone());
+        given.or_else(|| self.section.place.clone()).unwrap_or(Place::Default)
+    }
+
+    fn invalid(&self, path: &str, what: String) -> ConfigError {
+        ConfigError::Invalid { place: self.place(path), what }
+    }
+
+    /// The value given, else the default, else `None`; an error where it is required.
+    fn value(&self, path: &str) -> Result<Option<Value>, ConfigError> {
+        let Some(setting) = SETTINGS.iter().find(|setting| setting.path == path) else {
+            return Err(self.invalid(path, format!("`{path}` is not in the table of settings")));
+        };
+        match (self.section.get(path), setting.default) {
+            (Some((value, _)), _) => Ok(Some(value.clone())),
+            (None, Fallback::Is(text)) => Ok(raw::from_text(setting.kind, text)),
+            (None, Fallback::Absent) => Ok(None),
+            (None, Fallback::Required) => {
+                let list = setting.list().unwrap_or_default();
+                Err(self.invalid(path, format!("this `[[{list}]]` needs a `{}`", setting.name())))
+            }
+        }
+    }
+
+    fn text(&self, path: &str) -> Result<Option<&'a str>, ConfigError> {
+        match self.section.get(path) {
+            Some((Value::Text(text), _)) => Ok(Some(text)),
+            Some((Value::Number(_) | Value::Switch(_) | Value::Texts(_), _)) => Ok(None),
+            None => {
+                self.value(path)?;
+                Ok(SETTINGS.iter().find(|setting| setting.path == path).and_then(|setting| {
+                    match setting.default {
+                        Fallback::Is(text) => Some(text),
+                        Fallback::Absent | Fallback::Required => None,
+                    }
+                }))
+            }
+        }
+    }
+
+    /// A text that must be there and not be empty.
+    fn filled(&self, path: &str) -> Result<&'a str, ConfigError> {
+        match self.text(path)? {
+            Some("") | None => Err(self.invalid(path, format!("`{path}` must not be empty"))),
+            Some(text) => Ok(text),
+        }
+    }
+
+    fn secret(&self, path: &str) -> Result<Option<Secret>, ConfigError> {
+        Ok(self.text(path)?.filter(|text| !text.is_empty()).map(Secret::new))
+    }
+
+    fn wide(&self, path: &str) -> Result<u64, ConfigError> {
+        match self.value(path)? {
+            Some(Value::Number(number)) => Ok(number),
+            Some(Value::Text(_) | Value::Switch(_) | Value::Texts(_)) | None => Ok(0),
+        }
+    }
+
+    fn number(&self, path: &str) -> Result<u32, ConfigError> {
+        Ok(u32::try_from(self.wide(path)?).unwrap_or(u32::MAX))
+    }
+
+    fn switch(&self, path: &str) -> Result<bool, ConfigError> {
+        Ok(self.value(path)? == Some(Value::Switch(true)))
+    }
+
+    fn texts(&self, path: &str) -> Result<Vec<String>, ConfigError> {
+        match self.value(path)? {
+            Some(Value::Texts(texts)) => Ok(texts),
+            Some(Value::Text(_) | Value::Switch(_) | Value::Number(_)) | None => Ok(Vec::new()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

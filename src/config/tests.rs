@@ -1,0 +1,288 @@
+//! Tables of settings files, right and wrong.
+
+use super::*;
+
+fn env(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+fn read(text: &str) -> Result<Config, ConfigError> {
+    resolve(Some((Path::new("rollbook.toml"), text)), &BTreeMap::new(), &[])
+}
+
+/// Every row: a settings file, and the beginning of what is said about it.
+fn check_refused(rows: &[(&str, &str)]) {
+    for (text, message) in rows {
+        let said = read(text).expect_err(text).to_string();
+        assert!(said.starts_with(message), "{text}\n  said:     {said}\n  expected: {message}");
+    }
+}
+
+const KEY: &str = "[[account.key]]\nsecret_id = \"AKIDone\"\nsecret_key = \"one\"\n";
+
+#[test]
+fn nothing_given_is_the_defaults() {
+    let config = read("").expect("an empty file is right");
+    assert_eq!(config.listen.to_string(), "127.0.0.1:9180");
+    assert_eq!(config.data_dir, Path::new("rollbook-data"));
+    assert_eq!(config.retention_days, 14);
+    let limits =
+        Limits { requests_per_second: 20, history_days: 14, user_window_hours: 4, room_window_hours: 24 };
+    assert_eq!(config.limits, limits);
+    assert_eq!(config.client_ip, ClientIp::Keep);
+    assert_eq!(config.ui, Ui { enabled: true, password_file: None });
+    assert!(config.accounts.is_empty() && config.tls.is_none());
+    assert!(config.public_hosts.is_empty() && config.regions.is_empty());
+}
+
+#[test]
+fn everything_given_is_taken() {
+    let config = read(include_str!("tests/everything.toml")).expect("the whole file is right");
+    assert_eq!(config.listen.to_string(), "[::1]:1");
+    assert_eq!(config.data_dir, Path::new("/data"));
+    assert_eq!(config.retention_days, 0);
+    assert_eq!(config.public_hosts, ["calls.example.com"]);
+    assert_eq!(config.regions, ["xx-here"]);
+    assert_eq!(config.tls, Some(Tls { cert_file: "cert.pem".into(), key_file: "/etc/key.pem".into() }));
+    let limits =
+        Limits { requests_per_second: 0, history_days: 90, user_window_hours: 5, room_window_hours: 25 };
+    assert_eq!(config.limits, limits);
+    assert_eq!(config.client_ip, ClientIp::Mask);
+    assert_eq!(config.ui, Ui { enabled: false, password_file: Some("pw".into()) });
+    let account = &config.accounts[0];
+    assert_eq!((account.name.as_str(), account.edition), ("main", Edition::Basic));
+    let key = &account.keys[0];
+    assert_eq!((key.secret_id.as_str(), key.secret_key.expose()), ("AKIDone", "one"));
+    assert_eq!(key.token.as_ref().map(Secret::expose), Some("tok"));
+    assert_eq!(key.expires_at_s, Some(1_900_000_000));
+    let app = &account.apps[0];
+    assert_eq!(app.sdk_app_id, u64::MAX);
+    assert_eq!(app.trtc_callback_key.as_ref().map(Secret::expose), Some("cb"));
+    assert!(app.trtc_unsigned);
+    assert_eq!(app.ingest_token.as_ref().map(Secret::expose), Some("in"));
+    let livekit = app.livekit.as_ref().expect("given");
+    assert_eq!((livekit.api_key.as_str(), livekit.api_secret.expose()), ("API", "lk"));
+    assert_eq!(livekit.drop_kinds, ["EGRESS"]);
+    assert!(app.janus.as_ref().is_some_and(|janus| janus.credentials.is_none()));
+    assert_eq!(config.accounts[1].name, "account 2");
+}
+
+#[test]
+fn unknown_names_are_refused_with_line_and_nearest_name() {
+    check_refused(&[
+        ("lisen = 1", "rollbook.toml:1: unknown setting `lisen`; did you mean `listen`?"),
+        (
+            "\n\nretentiondays = 1",
+            "rollbook.toml:3: unknown setting `retentiondays`; did you mean `retention_days`?",
+        ),
+        (
+            "history_days = 1",
+            "rollbook.toml:1: unknown setting `history_days`; did you mean `limits.history_days`?",
+        ),
+        (
+            "[limits]\nhistory_day = 3",
+            "rollbook.toml:2: unknown setting `limits.history_day`; did you mean `limits.history_days`?",
+        ),
+        (
+            "[[account]]\n[[account.key]]\nsecret_key_fil = ''",
+            "rollbook.toml:3: unknown setting `account.key.secret_key_fil`; did you mean `account.key.secret_key_file`?",
+        ),
+        (
+            "[[account]]\n[[account.app]]\nlivekit = { apikey = '' }",
+            "rollbook.toml:3: unknown setting `account.app.livekit.apikey`; did you mean `account.app.livekit.api_key`?",
+        ),
+        ("[[acount]]", "rollbook.toml:1: unknown setting `acount`; did you mean `account`?"),
+        (
+            "[privacy]\nzzzzzzzz = 1",
+            "rollbook.toml:2: unknown setting `privacy.zzzzzzzz`; valid here: client_ip",
+        ),
+        ("z = 1\nlisen = 2", "rollbook.toml:1: unknown setting `z`"),
+    ]);
+}
+
+#[test]
+fn wrong_values_are_refused_with_their_line() {
+    check_refused(&[
+        (
+            "listen = 9180",
+            "rollbook.toml:1: `listen` must be an address with a port, such as \"127.0.0.1:9180\", not integer",
+        ),
+        ("listen = 'localhost'", "rollbook.toml:1: `listen` must be an address with a port"),
+        (
+            "\nretention_days = '14'",
+            "rollbook.toml:2: `retention_days` must be a whole number from 0 to 36500, not string",
+        ),
+        (
+            "retention_days = -1",
+            "rollbook.toml:1: `retention_days` must be a whole number from 0 to 36500, not -1",
+        ),
+        (
+            "retention_days = 1.5",
+            "rollbook.toml:1: `retention_days` must be a whole number from 0 to 36500, not float",
+        ),
+        ("[limits]\nuser_window_hours = 0", "rollbook.toml:2: `limits.user_window_hours` must be"),
+        ("public_hosts = 'a'", "rollbook.toml:1: `public_hosts` must be a list of texts, not string"),
+        ("public_hosts = ['a', 1]", "rollbook.toml:1: `public_hosts` must be a list of texts"),
+        ("public_hosts = ['http://a']", "rollbook.toml:1: `public_hosts` must hold host names"),
+        (
+            "[privacy]\nclient_ip = 'hide'",
+            "rollbook.toml:2: `privacy.client_ip` must be one of \"keep\", \"mask\", \"drop\", not \"hide\"",
+        ),
+        ("[ui]\nenabled = 'yes'", "rollbook.toml:2: `ui.enabled` must be true or false, not string"),
+        ("store = 'sqlite'", "rollbook.toml:1: `store` must be one of \"embedded\", not \"sqlite\""),
+        ("store = { clickhouse = {} }", "rollbook.toml:1: this build has no ClickHouse store yet"),
+        ("[store.clickhouse]\nurls = []", "rollbook.toml:1: this build has no ClickHouse store yet"),
+        ("limits = 3", "rollbook.toml:1: `limits` must be a table, [limits], not integer"),
+        (
+            "[account]\nname = 'x'",
+            "rollbook.toml:1: `account` must be a list of tables, [[account]], not table",
+        ),
+        ("listen = ", "rollbook.toml:1: "),
+        ("a = 1\na = 2", "rollbook.toml:2: "),
+    ]);
+}
+
+#[test]
+fn what_makes_no_sense_together_is_refused() {
+    let account = format!("[[account]]\n{KEY}");
+    let app = "[[account]]\n[[account.app]]\nsdk_app_id = 1\n";
+    check_refused(&[
+        (
+            "[[account]]\n[[account.key]]\nsecret_id = 'x'",
+            "rollbook.toml:2: this `[[account.key]]` needs a `secret_key`",
+        ),
+        ("[[account]]\n[[account.app]]", "rollbook.toml:2: this `[[account.app]]` needs a `sdk_app_id`"),
+        ("[[account]]\n[[account.app]]\nsdk_app_id = 0", "rollbook.toml:3: `account.app.sdk_app_id` must be"),
+        (
+            "[[account]]\n[[account.key]]\nsecret_id = ''\nsecret_key = 'x'",
+            "rollbook.toml:3: `account.key.secret_id` must not be empty",
+        ),
+        (
+            &format!("{account}{account}"),
+            "rollbook.toml:7: `account.key.secret_id` is the same as at rollbook.toml:3; each must be another",
+        ),
+        (
+            &format!("{app}{app}"),
+            "rollbook.toml:6: `account.app.sdk_app_id` is the same as at rollbook.toml:3",
+        ),
+        (
+            &format!("{app}ingest_token = 'x'\n[[account.app]]\nsdk_app_id = 2\ningest_token = 'x'"),
+            "rollbook.toml:7: `account.app.ingest_token` is the same as at rollbook.toml:4",
+        ),
+        ("[[account]]\nname = 'x'\n[[account]]\nname = 'x'", "rollbook.toml:4: `account.name` is the same"),
+        (
+            "[[account]]\nedition = 'gold'",
+            "rollbook.toml:2: `account.edition` must be one of \"free\", \"basic\", \"advanced\", not \"gold\"",
+        ),
+        ("[tls]\ncert_file = 'c'", "rollbook.toml:2: `tls.cert_file` needs `tls.key_file`"),
+        (
+            &format!("{app}livekit = {{ api_key = 'k' }}"),
+            "rollbook.toml:4: `account.app.livekit.api_key` needs",
+        ),
+        (&format!("{app}janus = {{ user = 'k' }}"), "rollbook.toml:4: `account.app.janus.user` needs"),
+    ]);
+}
+
+#[test]
+fn environment_overrides_the_file_and_flags_override_both() {
+    let file = Some((Path::new("f"), "listen = '127.0.0.1:1'\nretention_days = 1\ndata_dir = 'f'"));
+    let env = env(&[
+        ("ROLLBOOK_LISTEN", "127.0.0.1:2"),
+        ("ROLLBOOK_RETENTION_DAYS", "2"),
+        ("ROLLBOOK_LIMITS_HISTORY_DAYS", "0"),
+    ]);
+    let config = resolve(file, &env, &[("listen", "--listen", "127.0.0.1:3".to_owned())]).expect("right");
+    assert_eq!(config.listen.port(), 3);
+    assert_eq!(config.retention_days, 2);
+    assert_eq!(config.limits.history_days, 0);
+    assert_eq!(config.data_dir, Path::new("f"));
+}
+
+#[test]
+fn mistakes_in_environment_and_flags_are_named_there() {
+    let said = resolve(None, &env(&[("ROLLBOOK_RETENTION_DAYS", "x")]), &[]).expect_err("no number");
+    assert_eq!(
+        said.to_string(),
+        "ROLLBOOK_RETENTION_DAYS: `retention_days` must be a whole number from 0 to 36500, not \"x\""
+    );
+    let said =
+        resolve(None, &env(&[]), &[("listen", "--listen", "9180".to_owned())]).expect_err("no address");
+    assert!(said.to_string().starts_with("--listen: `listen` must be an address with a port"), "{said}");
+}
+
+#[test]
+fn misspelt_variables_are_noticed_and_foreign_ones_are_not() {
+    let env = env(&[
+        ("ROLLBOOK_LISTN", ""),
+        ("ROLLBOOK_SERVICE_HOST", ""),
+        ("ROLLBOOK_LOG", ""),
+        ("ROLLBOOK_DATA_DIR", ""),
+    ]);
+    assert_eq!(misspelt(&env), [("ROLLBOOK_LISTN".to_owned(), "ROLLBOOK_LISTEN".to_owned())]);
+}
+
+#[test]
+fn secrets_come_from_files_beside_the_settings_too() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let settings = dir.path().join("rollbook.toml");
+    let check = |content: &str, expected: &str| {
+        std::fs::write(dir.path().join("key"), content).expect("written");
+        let text = "[[account]]\n[[account.key]]\nsecret_id = 'x'\nsecret_key_file = 'key'\n";
+        let config = resolve(Some((&settings, text)), &BTreeMap::new(), &[]).expect("right");
+        assert_eq!(config.accounts[0].keys[0].secret_key.expose(), expected);
+    };
+    check("secret\n", "secret");
+    check("secret\r\n", "secret");
+    check(" secret\n\n", " secret\n");
+
+    let said =
+        |text: &str| resolve(Some((&settings, text)), &BTreeMap::new(), &[]).expect_err(text).to_string();
+    let both = "[[account]]\n[[account.key]]\nsecret_id = 'x'\nsecret_key = 'a'\nsecret_key_file = 'key'\n";
+    assert!(said(both).ends_with(
+        ":5: both `account.key.secret_key` and `account.key.secret_key_file` are given; leave one out"
+    ));
+    let absent = "[[account]]\n[[account.key]]\nsecret_id = 'x'\nsecret_key_file = 'none'\n";
+    assert!(said(absent).contains("cannot read") && said(absent).contains(":4: "));
+}
+
+#[test]
+fn no_secret_is_shown_by_debug() {
+    let config = read(include_str!("tests/everything.toml")).expect("right");
+    let shown = format!("{config:?}");
+    for secret in ["\"one\"", "\"tok\"", "\"cb\"", "\"in\"", "\"lk\""] {
+        assert!(!shown.contains(secret), "{secret} in {shown}");
+    }
+}
+
+#[test]
+fn every_default_fits_its_setting() {
+    for setting in SETTINGS {
+        if let Fallback::Is(text) = setting.default {
+            assert!(raw::from_text(setting.kind, text).is_some(), "{}", setting.path);
+        }
+    }
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "UPDATE=1 asks for the page to be rewritten")]
+fn the_documentation_is_printed_from_the_table() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/config.md");
+    if std::env::var("UPDATE").is_ok() {
+        std::fs::write(&file, settings::documentation()).expect("written");
+    }
+    let page = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(
+        page == settings::documentation(),
+        "docs/config.md is not up to date; run the tests with UPDATE=1"
+    );
+}
+
+#[test]
+fn the_documented_example_is_right() {
+    let page = settings::documentation();
+    let example =
+        page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
+    let dir = tempfile::tempdir().expect("a directory");
+    std::fs::write(dir.path().join("secret-key"), "x\n").expect("written");
+    resolve(Some((&dir.path().join("rollbook.toml"), example)), &BTreeMap::new(), &[]).expect("right");
+}

@@ -1,0 +1,127 @@
+//! Sockets: one task for each connection, as many as allowed, until told to stop.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio_rustls::TlsAcceptor;
+
+use super::Server;
+use super::patience::Patient;
+use crate::store::Store;
+
+/// Connections that the kernel holds before they are accepted.
+const BACKLOG: u32 = 1_024;
+/// The pause after a failure to accept, for example because no more files may be open.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Opens the listening socket. An address whose last owner has just stopped can be taken at once.
+///
+/// # Errors
+/// When the address cannot be had.
+pub fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// Serves until `stop` is there; then lets running requests finish, for as long as the bounds allow.
+pub async fn serve<S: Store + 'static>(
+    server: Arc<Server<S>>,
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    stop: impl Future<Output = ()>,
+) {
+    let most = u32::try_from(server.bounds.connections).unwrap_or(u32::MAX);
+    let room = Arc::new(Semaphore::new(most as usize));
+    let (stopping, stopped) = watch::channel(false);
+    let accepting = async {
+        loop {
+            let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
+            match listener.accept().await {
+                Ok((stream, _)) => open(&server, stream, tls.clone(), stopped.clone(), permit),
+                Err(error) => {
+                    tracing::warn!(%error, "could not accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    };
+    tokio::select! {
+        () = accepting => {}
+        () = stop => {}
+    }
+    drop(listener);
+    // Nobody listens any more when all connections are closed already.
+    let _ = stopping.send(true);
+    let grace = server.bounds.shutdown_grace;
+    if tokio::time::timeout(grace, room.acquire_many(most)).await.is_err() {
+        tracing::warn!(grace_s = grace.as_secs(), "requests were still running at the end of the grace");
+    }
+}
+
+/// Gives a connection its task.
+fn open<S: Store + 'static>(
+    server: &Arc<Server<S>>,
+    stream: TcpStream,
+    tls: Option<TlsAcceptor>,
+    stopped: watch::Receiver<bool>,
+    permit: OwnedSemaphorePermit,
+) {
+    let server = Arc::clone(server);
+    server.metrics.connected();
+    // A reply is one write; nothing is gained by waiting for more.
+    let _ = stream.set_nodelay(true);
+    tokio::spawn(async move {
+        match tls {
+            None => connection(&server, stream, stopped).await,
+            Some(tls) => {
+                match tokio::time::timeout(server.bounds.handshake_timeout, tls.accept(stream)).await {
+                    Ok(Ok(stream)) => connection(&server, stream, stopped).await,
+                    Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+                    Err(_) => tracing::debug!("a TLS handshake took too long"),
+                }
+            }
+        }
+        server.metrics.disconnected();
+        drop(permit);
+    });
+}
+
+/// Serves one connection until it is closed, or stops it between two requests.
+async fn connection<S: Store + 'static>(
+    server: &Arc<Server<S>>,
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let service = service_fn(|request| async move { Ok::<_, Infallible>(server.respond(request).await) });
+    let stream = Patient::new(stream, server.bounds.write_timeout);
+    let serving = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(server.bounds.head_timeout)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut serving = pin!(serving);
+    tokio::select! {
+        biased;
+        ended = serving.as_mut() => return note(ended),
+        // An error means that the one who would say so is gone.
+        _ = stopped.wait_for(|stopped| *stopped) => serving.as_mut().graceful_shutdown(),
+    }
+    note(serving.await);
+}
+
+/// Senders break connections all the time; that is worth a line only to those who look for it.
+fn note(ended: hyper::Result<()>) {
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}

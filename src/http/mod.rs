@@ -1,0 +1,166 @@
+//! The only module that knows HTTP: bytes of a socket to requests of the parts behind, and their replies back.
+//!
+//! [`Server::respond`] has every path on one screen, [`listen`] the sockets. `body` reads what is sent within its
+//! bounds, `api` and `ingest` translate. The way of a question is short on purpose: no router, no middleware, no
+//! copy of the body.
+
+mod api;
+mod body;
+mod bounds;
+mod ids;
+mod ingest;
+pub mod listen;
+mod patience;
+pub mod tls;
+
+pub use bounds::Bounds;
+pub use ids::Ids;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, EXPECT, HeaderMap, HeaderValue, RETRY_AFTER};
+use hyper::{Method, Request, Response, StatusCode};
+
+use crate::actions::{ACTIONS, Api};
+use crate::clock::Clock;
+use crate::ingest::{Apps, Rejected};
+use crate::records::{AppId, CommId};
+use crate::store::Store;
+use crate::telemetry::{Gauges, Metrics};
+use crate::wire::ErrorCode;
+use body::{BodyError, Budget, Cap};
+use bounds::RETRY_AFTER_S;
+
+/// A whole reply.
+type Reply = Response<Full<Bytes>>;
+
+/// Counters for all that can be counted here, at zero.
+pub fn metrics() -> Metrics {
+    Metrics::new(
+        ACTIONS.iter().map(|action| action.name),
+        ErrorCode::ALL.iter().map(|code| code.wire()),
+        Rejected::NAMES.into_iter().chain(ingest::REASONS),
+    )
+}
+
+/// Everything that a request may need.
+pub struct Server<S> {
+    api: Api<S>,
+    apps: Apps,
+    store: Arc<S>,
+    clock: Clock,
+    ids: Ids,
+    metrics: Arc<Metrics>,
+    bounds: Bounds,
+    budget: Budget,
+}
+
+impl<S: Store + 'static> Server<S> {
+    /// `api` answers questions, `apps` may send events, which go to `store`.
+    pub fn new(
+        api: Api<S>,
+        apps: Apps,
+        store: Arc<S>,
+        clock: Clock,
+        ids: Ids,
+        metrics: Arc<Metrics>,
+        bounds: Bounds,
+    ) -> Server<S> {
+        Server { api, apps, store, clock, ids, metrics, bounds, budget: Budget::new(bounds.bodies_bytes) }
+    }
+
+    /// Answers one request.
+    async fn respond(self: &Arc<Self>, request: Request<Incoming>) -> Reply {
+        match (request.uri().path(), request.method()) {
+            ("/", _) => self.answer(request).await,
+            ("/ingest/trtc", &Method::POST) => self.take_trtc(request).await,
+            ("/ingest/events", &Method::POST) => self.take_lines(request, ingest::Format::Events).await,
+            ("/ingest/attributes", &Method::POST) => {
+                self.take_lines(request, ingest::Format::Attributes).await
+            }
+            ("/healthz", &Method::GET | &Method::HEAD) => plain(StatusCode::OK, "ok\n"),
+            ("/readyz", &Method::GET | &Method::HEAD) => self.ready().await,
+            ("/metrics", &Method::GET | &Method::HEAD) => self.show_metrics(),
+            ("/ingest/trtc" | "/ingest/events" | "/ingest/attributes", _) => not_allowed("POST"),
+            ("/healthz" | "/readyz" | "/metrics", _) => not_allowed("GET, HEAD"),
+            _ => failure(StatusCode::NOT_FOUND, "there is nothing at this path"),
+        }
+    }
+
+    /// Whether the store answers.
+    async fn ready(&self) -> Reply {
+        let anything = CommId::from_text("readyz");
+        match self.store.call(AppId(0), &anything, self.clock.now()).await {
+            Ok(_) => plain(StatusCode::OK, "ready\n"),
+            Err(error) => plain(StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")),
+        }
+    }
+
+    fn show_metrics(&self) -> Reply {
+        let counts = self.store.counts();
+        let gauges = Gauges { open_calls: counts.open_calls, orphans: counts.orphans };
+        let mut reply = plain(StatusCode::OK, self.metrics.render(gauges));
+        reply
+            .headers_mut()
+            .insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"));
+        reply
+    }
+
+    /// What the body of a request may be, up to `bytes`.
+    fn cap(&self, bytes: usize, headers: &HeaderMap) -> Cap {
+        // Who asks first whether to send need not be read out.
+        let discarded_bytes = if headers.contains_key(EXPECT) { 0 } else { self.bounds.discarded_bytes };
+        Cap { bytes, discarded_bytes, timeout: self.bounds.body_timeout }
+    }
+}
+
+/// A reply of plain text.
+fn plain(status: StatusCode, text: impl Into<Bytes>) -> Reply {
+    with_type(status, "text/plain; charset=utf-8", text)
+}
+
+/// A reply of JSON. The type has no parameter: some SDKs compare it byte by byte (contract section 1, fact 1).
+fn json(status: StatusCode, body: impl Into<Bytes>) -> Reply {
+    with_type(status, "application/json", body)
+}
+
+fn with_type(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Reply {
+    let mut reply = Response::new(Full::new(body.into()));
+    *reply.status_mut() = status;
+    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    reply
+}
+
+/// A refusal outside the API: its code is the status.
+fn failure(status: StatusCode, message: &str) -> Reply {
+    let body = serde_json::json!({ "code": status.as_u16(), "message": message });
+    json(status, body.to_string())
+}
+
+fn not_allowed(methods: &'static str) -> Reply {
+    let mut reply = failure(StatusCode::METHOD_NOT_ALLOWED, "this path takes other methods");
+    reply.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
+    reply
+}
+
+/// The sender may try again soon.
+fn later(message: &str) -> Reply {
+    let mut reply = failure(StatusCode::SERVICE_UNAVAILABLE, message);
+    reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_S));
+    reply
+}
+
+/// The reply to a body that is not there. The connection is of no use after it.
+fn without_body(error: BodyError) -> Reply {
+    let mut reply = match error {
+        BodyError::TooLarge => failure(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large"),
+        BodyError::TooSlow => failure(StatusCode::REQUEST_TIMEOUT, "the body did not come in time"),
+        BodyError::Broken => failure(StatusCode::BAD_REQUEST, "the body ends too early or is framed wrongly"),
+        BodyError::NoRoom => later("too many large bodies at one time"),
+    };
+    reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    reply
+}
