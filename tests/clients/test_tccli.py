@@ -49,7 +49,7 @@ class Tccli(unittest.TestCase):
 
     def test_questions(self):
         comm_id = self.users(STORY["main"])
-        named = self.answer("DescribeUserInfo", "--CommId", comm_id, "--SdkAppId", str(STORY["app"]), *WINDOW, "--UserIds", "bob")
+        named = self.answer("DescribeUserInfo", "--CommId", comm_id, "--SdkAppId", str(STORY["app"]), *WINDOW, "--UserIds", '["bob"]')
         self.assertEqual([u["UserId"] for u in named["UserList"]], ["bob"])
 
     def test_temporary_token(self):
