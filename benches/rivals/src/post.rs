@@ -9,7 +9,8 @@ use tokio::net::TcpStream;
 
 use crate::ask::exchange;
 
-/// Prints the seconds from the first batch to the last reply, and the events accepted.
+/// Prints the seconds from the first batch to the last reply, the events accepted, and how long a reply took:
+/// `SECONDS NEW P50_US P99_US`.
 pub async fn run(address: &str, events: &str, batch: usize, connections: usize, token: &str) -> Result<()> {
     let text = std::fs::read_to_string(events)?;
     let lines: Vec<&str> = text.lines().collect();
@@ -33,20 +34,27 @@ pub async fn run(address: &str, events: &str, batch: usize, connections: usize, 
         tasks.push(tokio::spawn(async move {
             let mut stream = TcpStream::connect(&address).await?;
             stream.set_nodelay(true)?;
-            let (mut buffer, mut new) = (Vec::new(), 0);
+            let (mut buffer, mut new, mut times_us) = (Vec::new(), 0, Vec::new());
             while let Some(batch) = batches.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let sent = Instant::now();
                 let reply: serde_json::Value =
                     serde_json::from_slice(exchange(&mut stream, batch, &mut buffer).await?)?;
+                times_us.push(sent.elapsed().as_micros());
                 ensure!(reply["refused"] == 0, "refused lines: {reply}");
                 new += reply["new"].as_u64().unwrap_or(0);
             }
-            anyhow::Ok(new)
+            anyhow::Ok((new, times_us))
         }));
     }
-    let mut new = 0;
+    let (mut new, mut times_us) = (0, Vec::new());
     for task in tasks {
-        new += task.await??;
+        let (accepted, mut times) = task.await??;
+        new += accepted;
+        times_us.append(&mut times);
     }
-    println!("{:.3} {new}", begun.elapsed().as_secs_f64());
+    let seconds = begun.elapsed().as_secs_f64();
+    times_us.sort_unstable();
+    let at = |share: f64| times_us[((times_us.len() - 1) as f64 * share) as usize];
+    println!("{seconds:.3} {new} {} {}", at(0.5), at(0.99));
     Ok(())
 }

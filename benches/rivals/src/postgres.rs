@@ -73,9 +73,9 @@ pub async fn serve(address: &str, database: &str) -> Result<()> {
         tokio::spawn(connection);
         let statement = client
             .prepare(
-                "SELECT c.room, s.user_id, s.join_ts, s.leave_ts, s.finished, s.device, s.version, s.ip \
-                 FROM sessions s JOIN calls c ON c.id = s.call \
-                 WHERE c.comm_id = $1 AND s.join_ts <= $2 AND s.leave_ts >= $3 \
+                // The subquery lets the planner walk the index in the order of the answer.
+                "SELECT s.room, s.user_id, s.join_ts, s.leave_ts, s.finished, s.device, s.version, s.ip FROM sessions s \
+                 WHERE s.call = (SELECT id FROM calls WHERE comm_id = $1) AND s.join_ts <= $2 AND s.leave_ts >= $3 \
                  ORDER BY s.join_ts DESC, s.user_id LIMIT $4 OFFSET $5",
             )
             .await?;
