@@ -30,8 +30,8 @@ docs: ## write docs/ anew from the tables in the code
 bench: ## ratios against bare hyper and PostgreSQL, on this machine, in one run
 	benches/run
 
-fuzz: ## every target of fuzz/ for a minute (needs cargo-fuzz and a nightly compiler)
-	for target in $$(cargo fuzz list); do cargo fuzz run "$$target" -- -max_total_time=60; done
+fuzz: ## every target of fuzz/ for a minute (installs cargo-fuzz into .test/)
+	fuzz/run 60
 
 deny: ## licences, advisories and duplicates of the dependencies (needs cargo-deny)
 	cargo deny check

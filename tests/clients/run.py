@@ -126,7 +126,7 @@ def tell_story(server, start):
     callback(server, 104, start + 600, RoomId=218695, UserId="alice", Role=20, Reason=2)
     callback(server, 103, start + 700, RoomId=218695, UserId="alice", Role=20, TerminalType=3, UserType=3, Reason=1)
     callback(server, 104, start + 900, RoomId=218695, UserId="bob", Role=20, Reason=1)
-    attributes = {"room": "218695", "user": "bob", "at": (start + 31) * 1000, "sdk_version": "4.3.14", "client_ip": "203.0.113.7"}
+    attributes = {"room": "218695", "user": "bob", "at_ms": (start + 31) * 1000, "sdk_version": "4.3.14", "client_ip": "203.0.113.7"}
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {INGEST_TOKEN}"}
     server.post("/ingest/attributes", json.dumps(attributes).encode(), headers)
 
