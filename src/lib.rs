@@ -4,4 +4,8 @@
 //! an event is acknowledged only after it is durable. `ARCHITECTURE.md` has the map.
 
 pub mod records;
+pub mod wire;
+pub mod limits;
 pub mod store;
+pub mod ingest;
+pub mod actions;

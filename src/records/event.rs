@@ -203,12 +203,12 @@ impl Event {
     }
 
     /// Whether the event says that a user came in.
-    pub(super) fn is_join(&self) -> bool {
+    pub fn is_join(&self) -> bool {
         matches!(self.kind, Kind::UserJoined | Kind::RecordJoined(_))
     }
 
     /// Whether the event says that a user went out.
-    pub(super) fn is_leave(&self) -> bool {
+    pub fn is_leave(&self) -> bool {
         matches!(self.kind, Kind::UserLeft | Kind::RecordLeft(_))
     }
 
@@ -227,17 +227,13 @@ impl Event {
     }
 
     /// Whether `self` and `other` are the same happening, told twice (R1). A source that names its events
-    /// by an `id` may tell it in different words; of those, [`Event::prevails_over`] keeps one.
+    /// by an `id` may tell it in different words; of those the least in the order of contents is kept, so that
+    /// the order of arrival cannot matter.
     pub fn is_same_as(&self, other: &Event) -> bool {
         self.identity().cmp(&other.identity()) == Ordering::Equal
             && (!self.id.is_empty() || self.content().cmp(&other.content()) == Ordering::Equal)
     }
 
-    /// Of two tellings of the same event: whether this one is kept. A function of the contents alone, so
-    /// that the order of arrival cannot matter.
-    pub fn prevails_over(&self, other: &Event) -> bool {
-        self.content().cmp(&other.content()) == Ordering::Less
-    }
 }
 
 impl PartialEq for Event {

@@ -1,5 +1,13 @@
 //! Remembers: events in, calls and sessions out. One trait, one suite that every store must pass.
 
+mod memory;
+pub mod embedded;
+#[cfg(test)]
+mod contract;
+
+pub use memory::Memory;
+
+use std::cmp::Ordering;
 use std::future::Future;
 
 use crate::records::{AppId, Call, CommId, Event, Millis, Session};
@@ -14,7 +22,10 @@ pub trait Store: Send + Sync {
 
     /// The sessions of one call that overlap a window: newest join first (in seconds), then user, then
     /// latest leave first. Empty for a call that is not known.
-    fn sessions(&self, query: &SessionQuery<'_>) -> impl Future<Output = Result<Vec<Session>, StoreError>> + Send;
+    fn sessions(
+        &self,
+        query: &SessionQuery<'_>,
+    ) -> impl Future<Output = Result<Vec<Session>, StoreError>> + Send;
 
     /// The calls of one application that were alive in a window: newest creation first (in seconds), then
     /// by room (numbers ascending before texts), then by id.
@@ -22,14 +33,49 @@ pub trait Store: Send + Sync {
 
     /// One call by its id: by the exact text; else by its parts, as the life of that room that contains that
     /// second.
-    fn call(&self, app: AppId, comm_id: &CommId, horizon: Millis)
-    -> impl Future<Output = Result<Option<Call>, StoreError>> + Send;
+    fn call(
+        &self,
+        app: AppId,
+        comm_id: &CommId,
+        horizon: Millis,
+    ) -> impl Future<Output = Result<Option<Call>, StoreError>> + Send;
 
     /// Drops what has no evidence since `horizon`.
     fn sweep(&self, horizon: Millis) -> impl Future<Output = Result<Swept, StoreError>> + Send;
 
     /// How much there is.
     fn counts(&self) -> Counts;
+
+    /// Gives everything of one application to `sink`, in an order that is a function of the records alone:
+    /// calls by the second of their id, then room; sessions by join; events by call, user and time, then those
+    /// outside every call. Stops at the first error.
+    fn export(
+        &self,
+        query: &ExportQuery,
+        sink: &mut dyn FnMut(Exported<'_>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError>;
+}
+
+/// What to export.
+#[derive(Debug, Clone, Copy)]
+pub struct ExportQuery {
+    /// The application.
+    pub app: AppId,
+    /// Calls created, or events that happened, from here on.
+    pub from: Millis,
+    /// And up to here, inclusive.
+    pub to: Millis,
+    /// Events instead of records.
+    pub events: bool,
+}
+
+/// One thing exported.
+#[derive(Debug, Clone, Copy)]
+pub enum Exported<'a> {
+    /// A call with its sessions.
+    Call(&'a Call, &'a [Session]),
+    /// An event.
+    Event(&'a Event),
 }
 
 /// What became of a batch.
@@ -116,4 +162,97 @@ pub enum StoreError {
     /// The store was written by another version, or is held by another process.
     #[error("{0}")]
     Refused(String),
+}
+
+/// Whether something that lasts from `begin` to `end` (`now`, while it lasts) meets a window of whole seconds,
+/// bounds included (contract section 10).
+fn overlaps(begin: Millis, end: Option<Millis>, from_s: i64, to_s: i64, now: Millis) -> bool {
+    begin.secs() <= to_s && end.unwrap_or(now).secs() >= from_s
+}
+
+/// The order of DescribeUserInfo: newest join first, then user, then latest leave first; what is still equal,
+/// by visit, so that pages never tear.
+fn session_order(a: &Session, b: &Session) -> Ordering {
+    let left = |session: &Session| session.left.map_or(i64::MAX, Millis::secs);
+    (b.joined.secs().cmp(&a.joined.secs()))
+        .then_with(|| a.user.cmp(&b.user))
+        .then_with(|| left(b).cmp(&left(a)))
+        .then_with(|| (a.joined, a.left, &a.visit).cmp(&(b.joined, b.left, &b.visit)))
+}
+
+/// The order of DescribeRoomInfo: newest creation first, then by room, numbers before texts, then by id.
+fn call_order(a: &Call, b: &Call) -> Ordering {
+    let number = |room: &str| room.parse::<u64>().ok();
+    let room = |a: &str, b: &str| match (number(a), number(b)) {
+        (Some(a), Some(b)) => a.cmp(&b),
+        (Some(_), None) => Ordering::Less,
+        (None, Some(_)) => Ordering::Greater,
+        (None, None) => a.cmp(b),
+    };
+    (b.created.secs().cmp(&a.created.secs()))
+        .then_with(|| room(&a.room, &b.room))
+        .then_with(|| a.comm_id.cmp(&b.comm_id))
+}
+
+/// The order of exported calls.
+fn export_order(a: &Call, b: &Call) -> Ordering {
+    let key = |call: &Call| call.comm_id.parts().map_or(call.created.secs(), |(_, _, second)| second);
+    (key(a), &a.room, &a.comm_id).cmp(&(key(b), &b.room, &b.comm_id))
+}
+
+/// The order of exported sessions within a call.
+fn export_session_order(a: &Session, b: &Session) -> Ordering {
+    (a.joined, &a.user, &a.visit, a.left).cmp(&(b.joined, &b.user, &b.visit, b.left))
+}
+
+/// The stores there are.
+#[derive(Debug)]
+pub enum AnyStore {
+    /// Everything in memory; gone with the process.
+    Memory(Memory),
+    /// One data directory.
+    Embedded(embedded::Embedded),
+}
+
+macro_rules! each_store {
+    ($self:ident, $store:ident => $answer:expr) => {
+        match $self {
+            AnyStore::Memory($store) => $answer,
+            AnyStore::Embedded($store) => $answer,
+        }
+    };
+}
+
+impl Store for AnyStore {
+    async fn append(&self, events: Vec<Event>) -> Result<Appended, StoreError> {
+        each_store!(self, store => store.append(events).await)
+    }
+
+    async fn sessions(&self, query: &SessionQuery<'_>) -> Result<Vec<Session>, StoreError> {
+        each_store!(self, store => store.sessions(query).await)
+    }
+
+    async fn calls(&self, query: &CallQuery<'_>) -> Result<Vec<Call>, StoreError> {
+        each_store!(self, store => store.calls(query).await)
+    }
+
+    async fn call(&self, app: AppId, comm_id: &CommId, horizon: Millis) -> Result<Option<Call>, StoreError> {
+        each_store!(self, store => store.call(app, comm_id, horizon).await)
+    }
+
+    async fn sweep(&self, horizon: Millis) -> Result<Swept, StoreError> {
+        each_store!(self, store => store.sweep(horizon).await)
+    }
+
+    fn counts(&self) -> Counts {
+        each_store!(self, store => store.counts())
+    }
+
+    fn export(
+        &self,
+        query: &ExportQuery,
+        sink: &mut dyn FnMut(Exported<'_>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        each_store!(self, store => store.export(query, sink))
+    }
 }

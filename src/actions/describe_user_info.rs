@@ -1,0 +1,102 @@
+//! DescribeUserInfo: the sessions of a call that overlap a window (contract section 9.1), and its old name
+//! DescribeUserInformation.
+
+use crate::limits;
+use crate::records::{Attr, Millis, Session, device_type};
+use crate::store::{SessionQuery, Store};
+use crate::wire::{ErrorCode, Fault, Json, Params};
+
+use super::question::{self, WindowRules};
+use super::{Context, database};
+
+/// The reply's fields.
+pub(super) async fn answer<S: Store>(
+    context: &Context<'_, S>,
+    params: &Params<'_>,
+) -> Result<Vec<u8>, Fault> {
+    let most_users = if context.action.is_old() { limits::USER_IDS_FEW_MAX } else { limits::USER_IDS_MAX };
+    let bounds = Bounds {
+        window_s: question::hours(context.policy.user_window_hours),
+        users: most_users,
+        page_size: limits::PAGE_SIZE_MAX,
+    };
+    let sessions = sessions(context, params, bounds).await?;
+    let mut json = Json::with_capacity(32 + 192 * sessions.len());
+    write_sessions(&mut json, &sessions, context.now);
+    Ok(json.into_bytes())
+}
+
+/// What bounds a question for the users of a call.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    /// The longest window, in seconds.
+    pub(super) window_s: Option<u64>,
+    /// The most users.
+    pub(super) users: usize,
+    /// The largest page.
+    pub(super) page_size: u64,
+}
+
+/// Checks everything and asks the store.
+pub(super) async fn sessions<S: Store>(
+    context: &Context<'_, S>,
+    params: &Params<'_>,
+    bounds: Bounds,
+) -> Result<Vec<Session>, Fault> {
+    question::refuse_empty(params, "CommId", ErrorCode::MissingCommId)?;
+    question::refuse_empty(params, "SdkAppId", ErrorCode::MissingSdkAppId)?;
+    let app = question::app(context, params.number("SdkAppId").unwrap_or_default(), ErrorCode::SdkAppId)?;
+    let comm_id = question::comm_id(params, app, ErrorCode::SdkAppId)?;
+    let rules = WindowRules { reversed: ErrorCode::StartTs, by_edition: true, longest_s: bounds.window_s };
+    let window = question::window(context, params, rules)?;
+    let users = question::users(params, bounds.users)?;
+    let page = question::page(params, limits::USER_PAGE_SIZE, bounds.page_size)?;
+    if users.as_ref().is_some_and(Vec::is_empty) {
+        return Ok(Vec::new());
+    }
+    let query = SessionQuery {
+        app,
+        comm_id: &comm_id,
+        from_s: window.from_s,
+        to_s: window.to_s,
+        users: users.as_deref(),
+        skip: page.skip,
+        take: page.take,
+        now: context.now,
+        horizon: context.horizon(),
+    };
+    context.store.sessions(&query).await.map_err(database)
+}
+
+/// Writes `Total` and `UserList`.
+pub(super) fn write_sessions(json: &mut Json, sessions: &[Session], now: Millis) {
+    json.raw(b"\"Total\":");
+    json.number(u64::try_from(sessions.len()).unwrap_or(u64::MAX));
+    json.raw(b",\"UserList\":[");
+    for (at, session) in sessions.iter().enumerate() {
+        json.raw(if at == 0 { b"{\"RoomStr\":" } else { b",{\"RoomStr\":" });
+        json.text(&session.room);
+        json.raw(b",\"UserId\":");
+        json.text(&session.user);
+        json.raw(b",\"JoinTs\":");
+        json.number(second(session.joined));
+        json.raw(b",\"LeaveTs\":");
+        // The user may have entered by a clock that is ahead of ours.
+        json.number(second(session.left.unwrap_or(now.max(session.joined))));
+        json.raw(b",\"Finished\":");
+        json.truth(session.left.is_some());
+        json.raw(b",\"DeviceType\":");
+        json.text(device_type(&session.attrs));
+        json.raw(b",\"SdkVersion\":");
+        json.text(session.attrs.get(&Attr::SdkVersion).map_or("", String::as_str));
+        json.raw(b",\"ClientIp\":");
+        json.text(session.attrs.get(&Attr::ClientIp).map_or("", String::as_str));
+        json.raw(b"}");
+    }
+    json.raw(b"]");
+}
+
+/// A second as the wire has it: unsigned.
+pub(super) fn second(at: Millis) -> u64 {
+    u64::try_from(at.secs()).unwrap_or(0)
+}

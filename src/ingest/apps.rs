@@ -1,0 +1,138 @@
+//! The applications that may send, and what proves that it is they who do.
+
+use std::collections::BTreeMap;
+
+use subtle::ConstantTimeEq;
+
+use super::{ClientIpPolicy, Rejected, Terms};
+use crate::records::AppId;
+
+/// A key or a token: never shown, compared in constant time.
+#[derive(Clone)]
+pub struct Secret(Box<str>);
+
+impl Secret {
+    /// Takes the text of the secret.
+    pub fn new(text: impl Into<Box<str>>) -> Secret {
+        Secret(text.into())
+    }
+
+    /// The text itself, for the one place that computes with it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether it is this text; the time taken tells nothing but the length.
+    pub fn matches(&self, text: &[u8]) -> bool {
+        self.0.as_bytes().ct_eq(text).into()
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+/// One application and its credentials.
+#[derive(Debug, Clone)]
+pub struct App {
+    /// Its number.
+    pub id: AppId,
+    /// The key under which TRTC signs its callbacks.
+    pub trtc_callback_key: Option<Secret>,
+    /// Callbacks are accepted without a signature while there is no key.
+    pub trtc_unsigned: bool,
+    /// The bearer token of `/ingest/events`, `/ingest/attributes` and `/ingest/stats`.
+    pub ingest_token: Option<Secret>,
+}
+
+/// All applications, and what is kept of the addresses they report.
+#[derive(Debug, Clone)]
+pub struct Apps {
+    by_id: BTreeMap<AppId, App>,
+    client_ip: ClientIpPolicy,
+}
+
+impl Apps {
+    /// Of two applications with one number the later is kept; settings refuse that before.
+    pub fn new(apps: Vec<App>, client_ip: ClientIpPolicy) -> Apps {
+        Apps { by_id: apps.into_iter().map(|app| (app.id, app)).collect(), client_ip }
+    }
+
+    /// The application with this number.
+    pub fn by_id(&self, id: AppId) -> Option<&App> {
+        self.by_id.get(&id)
+    }
+
+    /// The application of the value of an `Authorization` header, `Bearer <ingest_token>`.
+    ///
+    /// # Errors
+    /// [`Rejected::MissingToken`] without such a value, [`Rejected::BadToken`] for a token of nobody.
+    pub fn by_authorization(&self, authorization: Option<&str>) -> Result<&App, Rejected> {
+        let token = authorization
+            .and_then(|value| value.trim().split_once(' '))
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+            .map(|(_, token)| token.trim())
+            .ok_or(Rejected::MissingToken)?;
+        self.by_token(token).ok_or(Rejected::BadToken)
+    }
+
+    /// The application with this ingest token. Looks at every application, so that the time tells nothing.
+    pub fn by_token(&self, token: &str) -> Option<&App> {
+        let mut found = None;
+        for app in self.by_id.values() {
+            if app.ingest_token.as_ref().is_some_and(|secret| secret.matches(token.as_bytes())) {
+                found = Some(app);
+            }
+        }
+        found.filter(|_| !token.is_empty())
+    }
+
+    /// The terms for a body that `app` sends.
+    pub fn terms(&self, app: AppId) -> Terms {
+        Terms { app: Some(app), client_ip: self.client_ip }
+    }
+
+    /// What happens to addresses.
+    pub fn client_ip(&self) -> ClientIpPolicy {
+        self.client_ip
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn app(id: u64, token: Option<&str>) -> App {
+        App {
+            id: AppId(id),
+            trtc_callback_key: None,
+            trtc_unsigned: false,
+            ingest_token: token.map(Secret::new),
+        }
+    }
+
+    #[test]
+    fn a_token_names_its_application() {
+        let apps = Apps::new(
+            vec![app(1, Some("one")), app(2, Some("two")), app(3, None), app(4, Some(""))],
+            ClientIpPolicy::Keep,
+        );
+        let check = |header: Option<&str>, expected: Result<u64, Rejected>| {
+            assert_eq!(apps.by_authorization(header).map(|app| app.id.0), expected, "{header:?}");
+        };
+        check(Some("Bearer one"), Ok(1));
+        check(Some("bearer  two "), Ok(2));
+        check(Some("Bearer three"), Err(Rejected::BadToken));
+        check(Some("Bearer "), Err(Rejected::MissingToken));
+        check(Some("one"), Err(Rejected::MissingToken));
+        check(Some("Basic one"), Err(Rejected::MissingToken));
+        check(None, Err(Rejected::MissingToken));
+    }
+
+    #[test]
+    fn a_secret_is_never_shown() {
+        assert_eq!(format!("{:?}", Secret::new("open sesame")), "Secret(..)");
+    }
+}

@@ -1,0 +1,323 @@
+//! Writes what [`super::lines`] and [`super::records`] read, so that an export that is imported into an empty
+//! store and exported again is the same bytes: one order of fields, one spelling of each value, nothing that
+//! depends on when it is written.
+
+use std::io::Write as _;
+
+use super::records::own_visit;
+use super::words::{self, Worded};
+use crate::records::{Attr, Call, Event, Kind, Millis, Session};
+
+/// An event as a line of [`super::lines`], its newline included.
+pub fn event(out: &mut Vec<u8>, event: &Event) {
+    let mut line = Line::begin(out);
+    line.number("app", event.app.0);
+    line.text("source", &event.source);
+    line.filled("instance", &event.instance);
+    if event.room_is_number
+        && let Some(number) = canonical_number(&event.room)
+    {
+        line.number("room", number);
+    } else {
+        line.filled("room", &event.room);
+    }
+    line.optional("life", event.life.as_deref());
+    line.filled("user", &event.user);
+    line.optional("visit", event.visit.as_deref());
+    kind(&mut line, &event.kind);
+    if event.at_in_seconds && event.at.0.rem_euclid(1_000) == 0 {
+        line.signed("at_s", event.at.secs());
+    } else {
+        line.moment("at_ms", event.at);
+    }
+    if let Some(seq) = event.seq {
+        line.number("seq", seq);
+    }
+    line.filled("id", &event.id);
+    if let Some(at) = event.join_hint {
+        line.moment("join_hint_ms", at);
+    }
+    if let Some(at) = event.create_hint {
+        line.moment("create_hint_ms", at);
+    }
+    if let Some(reason) = &event.reason {
+        line.text("reason", reason.class.word());
+        line.filled("reason_raw", &reason.raw);
+    }
+    if !event.attrs.is_empty() {
+        line.key("attrs");
+        let mut attrs = Line::begin(line.out);
+        for (attr, value) in &event.attrs {
+            attrs.text(attr.word(), value);
+        }
+        attrs.end();
+    }
+    line.moment("received_ms", event.received);
+    line.end();
+    out.push(b'\n');
+}
+
+/// The kind and what it carries.
+fn kind(line: &mut Line<'_>, kind: &Kind) {
+    line.text("kind", words::kind_word(kind));
+    match kind {
+        Kind::Media { track, on } => {
+            line.key("media");
+            let mut media = Line::begin(line.out);
+            media.text("track", track.word());
+            media.key("on");
+            media.out.extend_from_slice(if *on { b"true" } else { b"false" });
+            media.end();
+        }
+        Kind::Unknown { name, raw } => {
+            line.filled("name", name);
+            line.filled("raw", raw);
+        }
+        Kind::RecordJoined(source) => line.text("join_source", source.word()),
+        Kind::RecordLeft(source) => line.text("leave_source", source.word()),
+        Kind::RoomCreated
+        | Kind::RoomDestroyed
+        | Kind::UserJoined
+        | Kind::UserLeft
+        | Kind::UserChanged
+        | Kind::EmitterReset
+        | Kind::Attributes => {}
+    }
+}
+
+/// A session as a line of [`super::records::parse_ndjson`], its newline included. `call` is the one it is part
+/// of.
+pub fn session_line(out: &mut Vec<u8>, call: &Call, session: &Session) {
+    cells_line(out, &session_cells(call, session));
+}
+
+/// A call as a line of [`super::records::parse_ndjson`], its newline included.
+pub fn call_line(out: &mut Vec<u8>, call: &Call) {
+    cells_line(out, &call_cells(call));
+}
+
+/// The first line of a table of sessions, its newline included.
+pub fn session_header(out: &mut Vec<u8>) {
+    csv_row(out, SESSION_COLUMNS.iter().map(|column| Cell::Text(column)));
+}
+
+/// The first line of a table of calls, its newline included.
+pub fn call_header(out: &mut Vec<u8>) {
+    csv_row(out, CALL_COLUMNS.iter().map(|column| Cell::Text(column)));
+}
+
+/// A session as a row of [`super::records::parse_csv`] under [`session_header`], its newline included.
+pub fn session_row(out: &mut Vec<u8>, call: &Call, session: &Session) {
+    csv_row(out, session_cells(call, session).into_iter().map(|(_, cell)| cell));
+}
+
+/// A call as a row of [`super::records::parse_csv`] under [`call_header`], its newline included.
+pub fn call_row(out: &mut Vec<u8>, call: &Call) {
+    csv_row(out, call_cells(call).into_iter().map(|(_, cell)| cell));
+}
+
+/// What a session's row holds, in order. How a beginning and an end are known is told with them.
+const SESSION_COLUMNS: [&str; 22] = [
+    "type",
+    "sdk_app_id",
+    "comm_id",
+    "room",
+    "user",
+    "visit",
+    "joined_ms",
+    "left_ms",
+    "join_source",
+    "leave_source",
+    "leave_reason",
+    "leave_reason_raw",
+    "device",
+    "sdk_version",
+    "client_ip",
+    "terminal",
+    "user_type",
+    "client_type",
+    "os",
+    "role",
+    "display",
+    "kind",
+];
+
+/// What a call's row holds, in order.
+const CALL_COLUMNS: [&str; 7] =
+    ["type", "sdk_app_id", "comm_id", "room", "created_ms", "ended_ms", "creator"];
+
+/// One value of a row.
+#[derive(Debug, Clone, Copy)]
+enum Cell<'a> {
+    /// There is none: left out of a line, empty in a table.
+    Nothing,
+    Text(&'a str),
+    Number(u64),
+    Moment(Millis),
+}
+
+impl<'a> Cell<'a> {
+    fn filled(text: &'a str) -> Cell<'a> {
+        if text.is_empty() { Cell::Nothing } else { Cell::Text(text) }
+    }
+
+    fn moment(at: Option<Millis>) -> Cell<'a> {
+        at.map_or(Cell::Nothing, Cell::Moment)
+    }
+}
+
+fn session_cells<'a>(call: &'a Call, session: &'a Session) -> [(&'static str, Cell<'a>); 22] {
+    let reason = session.leave_reason.as_ref();
+    let attr = |attr: Attr| session.attrs.get(&attr).map_or(Cell::Nothing, |value| Cell::Text(value));
+    let cells = [
+        Cell::Text("session"),
+        Cell::Number(call.app.0),
+        Cell::Text(call.comm_id.as_str()),
+        Cell::filled(&session.room),
+        Cell::filled(&session.user),
+        own_visit(session).map_or(Cell::Nothing, Cell::filled),
+        Cell::Moment(session.joined),
+        Cell::moment(session.left),
+        Cell::Text(session.join_source.word()),
+        Cell::Text(session.leave_source.word()),
+        reason.map_or(Cell::Nothing, |reason| Cell::Text(reason.class.word())),
+        reason.map_or(Cell::Nothing, |reason| Cell::filled(&reason.raw)),
+        attr(Attr::Device),
+        attr(Attr::SdkVersion),
+        attr(Attr::ClientIp),
+        attr(Attr::Terminal),
+        attr(Attr::UserType),
+        attr(Attr::ClientType),
+        attr(Attr::Os),
+        attr(Attr::Role),
+        attr(Attr::Display),
+        attr(Attr::Kind),
+    ];
+    std::array::from_fn(|place| (SESSION_COLUMNS[place], cells[place]))
+}
+
+fn call_cells(call: &Call) -> [(&'static str, Cell<'_>); 7] {
+    let cells = [
+        Cell::Text("call"),
+        Cell::Number(call.app.0),
+        Cell::Text(call.comm_id.as_str()),
+        Cell::filled(&call.room),
+        Cell::Moment(call.created),
+        Cell::moment(call.ended),
+        Cell::filled(&call.creator),
+    ];
+    std::array::from_fn(|place| (CALL_COLUMNS[place], cells[place]))
+}
+
+fn cells_line(out: &mut Vec<u8>, cells: &[(&'static str, Cell<'_>)]) {
+    let mut line = Line::begin(out);
+    for (key, cell) in cells {
+        match cell {
+            Cell::Nothing => {}
+            Cell::Text(text) => line.text(key, text),
+            Cell::Number(number) => line.number(key, *number),
+            Cell::Moment(at) => line.moment(key, *at),
+        }
+    }
+    line.end();
+    out.push(b'\n');
+}
+
+fn csv_row<'a>(out: &mut Vec<u8>, cells: impl Iterator<Item = Cell<'a>>) {
+    for (place, cell) in cells.enumerate() {
+        if place > 0 {
+            out.push(b',');
+        }
+        match cell {
+            Cell::Nothing => {}
+            Cell::Text(text) => csv_text(out, text),
+            Cell::Number(number) => decimal(out, number),
+            Cell::Moment(at) => decimal(out, at.0),
+        }
+    }
+    out.push(b'\n');
+}
+
+/// A text in quotes where a reader of tables would take it apart otherwise.
+fn csv_text(out: &mut Vec<u8>, text: &str) {
+    if !text.contains(['"', ',', '\r', '\n']) {
+        out.extend_from_slice(text.as_bytes());
+        return;
+    }
+    out.push(b'"');
+    for byte in text.bytes() {
+        if byte == b'"' {
+            out.push(b'"');
+        }
+        out.push(byte);
+    }
+    out.push(b'"');
+}
+
+fn decimal(out: &mut Vec<u8>, number: impl std::fmt::Display) {
+    write!(out, "{number}").expect("a number can be written into memory");
+}
+
+/// The number whose decimal text this is, if it is one that reads back as the same text.
+fn canonical_number(text: &str) -> Option<u64> {
+    text.parse::<u64>().ok().filter(|number| number.to_string() == text)
+}
+
+/// A JSON object while it is written.
+struct Line<'a> {
+    out: &'a mut Vec<u8>,
+    first: bool,
+}
+
+impl<'a> Line<'a> {
+    fn begin(out: &'a mut Vec<u8>) -> Line<'a> {
+        out.push(b'{');
+        Line { out, first: true }
+    }
+
+    fn end(self) {
+        self.out.push(b'}');
+    }
+
+    /// A key of ours, which needs no escaping.
+    fn key(&mut self, key: &str) {
+        if !std::mem::take(&mut self.first) {
+            self.out.push(b',');
+        }
+        self.out.push(b'"');
+        self.out.extend_from_slice(key.as_bytes());
+        self.out.extend_from_slice(b"\":");
+    }
+
+    fn text(&mut self, key: &str, value: &str) {
+        self.key(key);
+        serde_json::to_writer(&mut *self.out, value).expect("a text can be written into memory");
+    }
+
+    /// A text that is left out when empty.
+    fn filled(&mut self, key: &str, value: &str) {
+        if !value.is_empty() {
+            self.text(key, value);
+        }
+    }
+
+    fn optional(&mut self, key: &str, value: Option<&str>) {
+        if let Some(value) = value {
+            self.text(key, value);
+        }
+    }
+
+    fn number(&mut self, key: &str, value: u64) {
+        self.key(key);
+        decimal(self.out, value);
+    }
+
+    fn signed(&mut self, key: &str, value: i64) {
+        self.key(key);
+        decimal(self.out, value);
+    }
+
+    fn moment(&mut self, key: &str, at: Millis) {
+        self.signed(key, at.0);
+    }
+}

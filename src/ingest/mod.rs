@@ -1,0 +1,238 @@
+//! Takes in: what sources send becomes [`Event`]s, or a refusal that says what, where, and what would be
+//! right. Nothing here does IO or asks the time: bytes and the time of receipt go in, events come out, and
+//! the caller makes them durable before it acknowledges.
+//!
+//! Each source has one file and nothing outside knows its payload. [`trtc`] reads the callbacks of Tencent
+//! RTC; [`lines`] neutral events, one JSON object a line; [`attributes`] facts about users; [`records`]
+//! finished records as NDJSON or CSV; [`deliveries`] recorded HTTP deliveries. [`export`] writes what
+//! [`lines`] and [`records`] read. `docs/events.md` describes the formats with examples.
+
+pub mod trtc;
+pub mod lines;
+pub mod attributes;
+pub mod records;
+pub mod export;
+pub mod deliveries;
+mod apps;
+mod bounds;
+mod gzip;
+mod privacy;
+mod row;
+mod words;
+
+pub use apps::{App, Apps, Secret};
+pub use bounds::{
+    DELIVERY_BYTES_MAX, ID_BYTES_MAX, LINE_BYTES_MAX, LINES_MAX, MOMENT_END_MS, MOMENT_MIN_MS, RAW_BYTES_MAX,
+    REFUSED_LINES_SHOWN_MAX, TEXT_BYTES_MAX,
+};
+pub use gzip::gunzip;
+pub use privacy::ClientIpPolicy;
+
+use crate::records::{AppId, Event};
+
+/// Why a delivery as a whole is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Rejected {
+    /// No such application is configured here.
+    #[error("application {0} is not configured here")]
+    UnknownApp(AppId),
+    /// The application has a callback key, and the delivery no signature.
+    #[error("header Sign is missing: the callback must be signed with the key set for this application")]
+    MissingSignature,
+    /// The signature is not that of this body under the application's key.
+    #[error("header Sign does not match: expected base64(HMAC-SHA256(callback key, raw body))")]
+    BadSignature,
+    /// The application has no callback key, and unsigned callbacks are not allowed for it.
+    #[error("application {0} has no trtc_callback_key: set it, or allow trtc_unsigned")]
+    NoKey(AppId),
+    /// The request carries no bearer token.
+    #[error("header Authorization is missing: expected `Bearer <ingest_token>`")]
+    MissingToken,
+    /// The bearer token belongs to no application.
+    #[error("the bearer token belongs to no application")]
+    BadToken,
+    /// The delivery cannot be read.
+    #[error("{place}: {what}")]
+    Malformed {
+        /// Where the trouble is: a header, a field's path, a place in the text.
+        place: String,
+        /// What is wrong there and what would be right.
+        what: String,
+    },
+    /// More bytes than allowed, as sent or when unpacked.
+    #[error("the body is larger than {limit_bytes} bytes")]
+    TooLarge {
+        /// The limit.
+        limit_bytes: usize,
+    },
+}
+
+impl Rejected {
+    /// Every value that [`Rejected::name`] has.
+    pub const NAMES: [&'static str; 8] = [
+        "unknown_app",
+        "missing_signature",
+        "bad_signature",
+        "no_key",
+        "missing_token",
+        "bad_token",
+        "malformed",
+        "too_large",
+    ];
+
+    /// The HTTP status of the reply.
+    pub const fn status(&self) -> u16 {
+        match self {
+            Rejected::UnknownApp(_) => 404,
+            Rejected::MissingSignature
+            | Rejected::BadSignature
+            | Rejected::NoKey(_)
+            | Rejected::MissingToken
+            | Rejected::BadToken => 401,
+            Rejected::Malformed { .. } => 400,
+            Rejected::TooLarge { .. } => 413,
+        }
+    }
+
+    /// The value of the label `reason` in metrics.
+    pub const fn name(&self) -> &'static str {
+        let place = match self {
+            Rejected::UnknownApp(_) => 0,
+            Rejected::MissingSignature => 1,
+            Rejected::BadSignature => 2,
+            Rejected::NoKey(_) => 3,
+            Rejected::MissingToken => 4,
+            Rejected::BadToken => 5,
+            Rejected::Malformed { .. } => 6,
+            Rejected::TooLarge { .. } => 7,
+        };
+        Rejected::NAMES[place]
+    }
+
+    /// A delivery that cannot be read at `place`.
+    fn malformed(place: impl Into<String>, what: impl Into<String>) -> Rejected {
+        Rejected::Malformed { place: place.into(), what: what.into() }
+    }
+}
+
+/// Whose the lines of a body are, and what of them is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
+    /// The application that all lines belong to; a line that names another one is refused. `None`: each
+    /// line must name its own.
+    pub app: Option<AppId>,
+    /// What happens to addresses.
+    pub client_ip: ClientIpPolicy,
+}
+
+impl Terms {
+    /// The application of a line that names `named` under `key`, or none.
+    fn app(&self, named: Option<AppId>, key: &str) -> Result<AppId, String> {
+        match (named, self.app) {
+            (Some(named), Some(sender)) if named != sender => Err(format!(
+                "{key}: {named} is not the application {sender} that this belongs to; leave it out or correct it"
+            )),
+            (Some(app), _) | (None, Some(app)) => Ok(app),
+            (None, None) => Err(format!("{key}: missing; nothing else says whose this is")),
+        }
+    }
+}
+
+/// What came out of a body of many lines: good lines are kept, whatever the others are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Parsed {
+    /// The events of the good lines, in the order of the lines.
+    pub events: Vec<Event>,
+    /// The first refused lines, at most [`REFUSED_LINES_SHOWN_MAX`].
+    pub refused: Vec<RefusedLine>,
+    /// How many lines were refused, the unlisted ones included.
+    pub refused_count: u64,
+}
+
+/// A line that was refused.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct RefusedLine {
+    /// Its number, from 1.
+    pub line: u64,
+    /// What is wrong with it and what would be right.
+    pub why: String,
+}
+
+/// The reply to a body of many lines.
+#[derive(serde::Serialize)]
+struct Reply<'a> {
+    new: u64,
+    duplicate: u64,
+    refused: u64,
+    lines: &'a [RefusedLine],
+}
+
+impl Parsed {
+    /// Takes down a refused line.
+    fn refuse(&mut self, line: u64, why: String) {
+        self.refused_count += 1;
+        if self.refused.len() < REFUSED_LINES_SHOWN_MAX {
+            self.refused.push(RefusedLine { line, why });
+        }
+    }
+
+    /// The HTTP status of the reply: 400 where no line was good, else 200, since to send the good ones
+    /// again would change nothing.
+    pub fn status(&self) -> u16 {
+        if self.events.is_empty() && self.refused_count > 0 { 400 } else { 200 }
+    }
+
+    /// The reply, once the events are durable: JSON, as `docs/events.md` shows it. `new` and `duplicate` are
+    /// what the store counted.
+    pub fn reply(&self, new: u64, duplicate: u64) -> Vec<u8> {
+        let reply = Reply { new, duplicate, refused: self.refused_count, lines: &self.refused };
+        serde_json::to_vec(&reply).expect("texts and numbers are JSON")
+    }
+}
+
+/// Runs `take` over the lines of `body`, passing over blank ones, and collects what it gives. Lines beyond
+/// `lines_max` are refused unread.
+fn each_line(
+    body: &[u8],
+    lines_max: usize,
+    mut take: impl FnMut(&str, &mut Vec<Event>) -> Result<(), String>,
+) -> Parsed {
+    let mut parsed = Parsed::default();
+    let mut taken = 0_usize;
+    for (number, line) in (1_u64..).zip(body.split(|byte| *byte == b'\n')) {
+        let line = line.trim_ascii();
+        if line.is_empty() {
+            continue;
+        }
+        taken += 1;
+        let outcome = if taken > lines_max {
+            Err(format!("more than {lines_max} lines in one body: send the rest in another one"))
+        } else {
+            bounds::line(line).and_then(|line| take(line, &mut parsed.events))
+        };
+        if let Err(why) = outcome {
+            parsed.refuse(number, why);
+        }
+    }
+    parsed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rejection_has_its_own_name() {
+        let all = [
+            Rejected::UnknownApp(AppId(1)),
+            Rejected::MissingSignature,
+            Rejected::BadSignature,
+            Rejected::NoKey(AppId(1)),
+            Rejected::MissingToken,
+            Rejected::BadToken,
+            Rejected::malformed("body", "empty"),
+            Rejected::TooLarge { limit_bytes: 1 },
+        ];
+        assert_eq!(all.each_ref().map(Rejected::name), Rejected::NAMES);
+    }
+}

@@ -1,0 +1,523 @@
+//! The suite that every store must pass, and the proof that a store that folds in part answers as one that folds
+//! everything: any list of events, in any order and split into any batches, against the reference.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::embedded::{Embedded, EmbeddedOptions};
+use super::{AnyStore, CallQuery, Exported, ExportQuery, Memory, SessionQuery, Store};
+use crate::records::{
+    AppId, Attr, Call, CommId, Event, JoinSource, Kind, LeaveSource, Millis, Reason, ReasonClass, Session, Track,
+};
+
+const APP: AppId = AppId(1_400_000_001);
+/// 2026-11-20T23:59:00Z: a minute before midnight, so that calls cross the day.
+const START_S: i64 = 1_795_219_140;
+
+/// A store under test, and what keeps its files.
+struct Subject {
+    name: &'static str,
+    store: AnyStore,
+    dir: Option<tempfile::TempDir>,
+}
+
+impl Subject {
+    fn all() -> Vec<Subject> {
+        vec![Subject::memory(), Subject::embedded()]
+    }
+
+    fn memory() -> Subject {
+        Subject { name: "memory", store: AnyStore::Memory(Memory::default()), dir: None }
+    }
+
+    fn embedded() -> Subject {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Embedded::open(dir.path(), EmbeddedOptions::default()).unwrap();
+        Subject { name: "embedded", store: AnyStore::Embedded(store), dir: Some(dir) }
+    }
+
+    /// The same store after a restart.
+    fn reopened(self) -> Subject {
+        let Subject { name, store, dir } = self;
+        match dir {
+            None => Subject { name, store, dir: None },
+            Some(dir) => {
+                drop(store);
+                let store = Embedded::open(dir.path(), EmbeddedOptions::default()).unwrap();
+                Subject { name, store: AnyStore::Embedded(store), dir: Some(dir) }
+            }
+        }
+    }
+
+    fn append(&self, events: &[Event]) -> super::Appended {
+        wait(self.store.append(events.to_vec())).unwrap()
+    }
+
+    fn seal(&self) {
+        if let AnyStore::Embedded(store) = &self.store {
+            wait(store.seal(Millis::from_secs(START_S + 30 * 86_400), Duration::from_secs(172_800))).unwrap();
+        }
+    }
+
+    /// Everything the store knows, as questions and exports show it.
+    fn answers(&self) -> Answers {
+        let mut records = Vec::new();
+        self.store
+            .export(&everything(false), &mut |exported| {
+                if let Exported::Call(call, sessions) = exported {
+                    records.push((call.clone(), sessions.to_vec()));
+                }
+                Ok(())
+            })
+            .unwrap();
+        let mut events = Vec::new();
+        self.store
+            .export(&everything(true), &mut |exported| {
+                if let Exported::Event(event) = exported {
+                    events.push(event.clone());
+                }
+                Ok(())
+            })
+            .unwrap();
+        let orphans = self.store.counts().orphans;
+        let open_calls = self.store.counts().open_calls;
+        Answers { records, events, orphans, open_calls }
+    }
+
+    fn sessions<'a>(&self, comm_id: &'a CommId, change: impl FnOnce(&mut SessionQuery<'a>)) -> Vec<Session> {
+        let mut query = SessionQuery {
+            app: APP,
+            comm_id,
+            from_s: 0,
+            to_s: i64::MAX,
+            users: None,
+            skip: 0,
+            take: usize::MAX,
+            now: now(),
+            horizon: Millis(0),
+        };
+        change(&mut query);
+        wait(self.store.sessions(&query)).unwrap()
+    }
+
+    fn calls<'a>(&self, change: impl FnOnce(&mut CallQuery<'a>)) -> Vec<Call> {
+        let mut query = CallQuery {
+            app: APP,
+            room: None,
+            from_s: 0,
+            to_s: START_S * 2,
+            skip: 0,
+            take: usize::MAX,
+            now: now(),
+            horizon: Millis(0),
+        };
+        change(&mut query);
+        wait(self.store.calls(&query)).unwrap()
+    }
+}
+
+#[derive(PartialEq)]
+struct Answers {
+    records: Vec<(Call, Vec<Session>)>,
+    events: Vec<Event>,
+    orphans: u64,
+    open_calls: u64,
+}
+
+impl std::fmt::Debug for Answers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let ms = |at: Millis| at.0 - START_S * 1_000;
+        for (call, sessions) in &self.records {
+            let end = call.ended.map(ms);
+            let (id, by) = (&call.comm_id, &call.creator);
+            writeln!(f, "\n  {id} {} by {by} {}..{end:?} {:?} last {}", call.instance, ms(call.created), call.end_source, ms(call.last_evidence))?;
+            for s in sessions {
+                let (from, to) = (ms(s.joined), s.left.map(ms));
+                let (user, visit) = (&s.user, &s.visit);
+                writeln!(f, "    {user} {visit:?} {from} {:?} .. {to:?} {:?} {:?}", s.join_source, s.leave_source, s.attrs)?;
+            }
+        }
+        writeln!(f, "  orphans {} open {}", self.orphans, self.open_calls)?;
+        self.events.iter().try_for_each(|event| writeln!(f, "  : {}", line(event)))
+    }
+}
+
+fn everything(events: bool) -> ExportQuery {
+    ExportQuery { app: APP, from: Millis(i64::MIN), to: Millis(i64::MAX), events }
+}
+
+fn now() -> Millis {
+    Millis::from_secs(START_S + 10 * 86_400)
+}
+
+fn wait<T>(answer: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(answer)
+}
+
+fn at(second: i64) -> Millis {
+    Millis::from_secs(START_S + second)
+}
+
+fn event(room: &str, user: &str, kind: Kind, second: i64) -> Event {
+    Event::new(APP, "trtc", room, user, kind, at(second))
+}
+
+fn joined(room: &str, user: &str, second: i64) -> Event {
+    event(room, user, Kind::UserJoined, second)
+}
+
+fn left(room: &str, user: &str, second: i64) -> Event {
+    event(room, user, Kind::UserLeft, second)
+}
+
+#[test]
+fn twice_is_once_and_a_restart_forgets_nothing() {
+    for subject in Subject::all() {
+        let events = [
+            event("r", "alice", Kind::RoomCreated, 0),
+            joined("r", "alice", 1),
+            joined("r", "bob", 2),
+            left("r", "bob", 100),
+            event("r", "", Kind::RoomDestroyed, 200),
+        ];
+        assert_eq!((subject.append(&events).new, subject.append(&events).new), (5, 0), "{}", subject.name);
+        let before = subject.answers();
+        assert_eq!(before.records.len(), 1);
+        let ends: Vec<_> = before.records[0].1.iter().map(|s| (s.user.as_str(), s.left, s.leave_source)).collect();
+        assert_eq!(ends, [
+            ("alice", Some(at(200)), LeaveSource::RoomClosed),
+            ("bob", Some(at(100)), LeaveSource::Seen),
+        ]);
+        let subject = subject.reopened();
+        assert_eq!(subject.answers(), before, "{}", subject.name);
+        assert_eq!(subject.append(&events).duplicate, 5, "{}", subject.name);
+    }
+}
+
+#[test]
+fn pages_are_in_order_and_together_the_whole() {
+    for subject in Subject::all() {
+        let mut events = vec![event("big", "host", Kind::RoomCreated, 0)];
+        for n in 0..700i64 {
+            // Joins in every second are shared by several, and some come back.
+            events.push(joined("big", &format!("u{n}"), 1 + n / 3));
+            if n % 2 == 0 {
+                events.push(left("big", &format!("u{n}"), 300 + n));
+            }
+            if n % 10 == 0 {
+                events.push(joined("big", &format!("u{n}"), 2_000 + n));
+            }
+        }
+        for batch in events.chunks(97) {
+            subject.append(batch);
+        }
+        let comm_id = CommId::new(APP, "big", START_S);
+        let whole = subject.sessions(&comm_id, |_| {});
+        assert_eq!(whole.len(), 770, "{}", subject.name);
+        let order = |s: &Session| (std::cmp::Reverse(s.joined.secs()), s.user.clone());
+        assert!(whole.is_sorted_by_key(order), "{}", subject.name);
+        let mut pages = Vec::new();
+        for page in 0.. {
+            let rows = subject.sessions(&comm_id, |query| (query.skip, query.take) = (page * 100, 100));
+            if rows.is_empty() {
+                break;
+            }
+            pages.extend(rows);
+        }
+        assert_eq!(pages, whole, "{}", subject.name);
+        let users = ["u10".to_owned(), "u11".to_owned(), "nobody".to_owned()];
+        let named = subject.sessions(&comm_id, |query| query.users = Some(&users));
+        assert_eq!(named.iter().map(|s| s.user.as_str()).collect::<Vec<_>>(), ["u10", "u10", "u11"]);
+        let window = subject.sessions(&comm_id, |query| {
+            (query.from_s, query.to_s) = (START_S + 310, START_S + 320);
+        });
+        let expected: Vec<_> = whole
+            .iter()
+            .filter(|s| s.joined.secs() <= START_S + 320 && s.left.is_none_or(|left| left.secs() >= START_S + 310))
+            .cloned()
+            .collect();
+        assert_eq!(window, expected, "{}", subject.name);
+        assert!(subject.sessions(&comm_id, |query| query.skip = u64::MAX).is_empty());
+    }
+}
+
+#[test]
+fn a_call_that_runs_for_days_is_found_on_each_of_them() {
+    const DAY_S: i64 = 86_400;
+    for subject in Subject::all() {
+        subject.append(&[event("long", "a", Kind::RoomCreated, 0), joined("long", "a", 1)]);
+        subject.append(&[joined("other", "a", 5 * DAY_S)]);
+        let alive = |day: i64| {
+            let from_s = START_S + day * DAY_S;
+            let calls = subject.calls(|query| (query.from_s, query.to_s) = (from_s, from_s + 60));
+            calls.into_iter().map(|call| call.room).collect::<Vec<_>>()
+        };
+        assert_eq!(alive(3), ["long"], "{}", subject.name);
+        assert_eq!(alive(5), ["other", "long"], "{}", subject.name);
+        subject.append(&[event("long", "", Kind::RoomDestroyed, 4 * DAY_S)]);
+        assert_eq!(alive(3), ["long"], "{}", subject.name);
+        assert_eq!(alive(5), ["other"], "{}", subject.name);
+        assert_eq!(alive(-1), Vec::<String>::new(), "{}", subject.name);
+    }
+}
+
+#[test]
+fn rooms_are_listed_newest_first_numbers_before_texts() {
+    for subject in Subject::all() {
+        for room in ["3015068783", "3501", "b", "a_1"] {
+            subject.append(&[event(room, "x", Kind::RoomCreated, 10)]);
+        }
+        subject.append(&[event("late", "x", Kind::RoomCreated, 11)]);
+        let rooms: Vec<String> = subject.calls(|_| {}).into_iter().map(|call| call.room).collect();
+        assert_eq!(rooms, ["late", "3501", "3015068783", "a_1", "b"], "{}", subject.name);
+        let second = subject.calls(|query| (query.skip, query.take) = (2, 2));
+        assert_eq!(second.iter().map(|call| call.room.as_str()).collect::<Vec<_>>(), ["3015068783", "a_1"]);
+        assert_eq!(subject.calls(|query| query.room = Some("a_1")).len(), 1, "{}", subject.name);
+        assert!(subject.calls(|query| query.app = AppId(7)).is_empty(), "{}", subject.name);
+    }
+}
+
+#[test]
+fn retention_drops_what_is_old_and_hides_it_before() {
+    for subject in Subject::all() {
+        subject.append(&[joined("old", "a", 0), left("old", "a", 10), event("old", "", Kind::RoomDestroyed, 11)]);
+        subject.append(&[joined("abandoned", "a", 20)]);
+        subject.append(&[joined("running", "a", 30), left("running", "a", 8 * 86_400)]);
+        subject.append(&[left("bare", "a", 40)]);
+        let horizon = at(7 * 86_400);
+        let visible: Vec<String> =
+            subject.calls(|query| query.horizon = horizon).into_iter().map(|call| call.room).collect();
+        assert_eq!(visible, ["running"], "{}", subject.name);
+        let old = CommId::new(APP, "old", START_S);
+        assert!(subject.sessions(&old, |query| query.horizon = horizon).is_empty(), "{}", subject.name);
+        assert_eq!(subject.sessions(&old, |_| {}).len(), 1, "{}", subject.name);
+        wait(subject.store.sweep(horizon)).unwrap();
+        let subject = subject.reopened();
+        assert_eq!(subject.calls(|query| query.room = Some("running")).len(), 1, "{}", subject.name);
+        // A day is dropped whole, once nothing of it reaches behind the horizon.
+        wait(subject.store.sweep(at(9 * 86_400))).unwrap();
+        assert_eq!(subject.calls(|_| {}), [], "{}", subject.name);
+        assert_eq!(subject.store.counts(), super::Counts::default(), "{}", subject.name);
+    }
+}
+
+#[test]
+fn an_id_that_was_once_given_out_still_finds_its_call() {
+    for subject in Subject::all() {
+        subject.append(&[joined("r", "a", 5)]);
+        subject.append(&[event("r", "a", Kind::RoomCreated, 0)]);
+        subject.append(&[event("r", "", Kind::RoomDestroyed, 100)]);
+        for second in [0, 5, 50, 100] {
+            let found = wait(subject.store.call(APP, &CommId::new(APP, "r", START_S + second), Millis(0))).unwrap();
+            assert_eq!(found.unwrap().comm_id, CommId::new(APP, "r", START_S), "{} {second}", subject.name);
+        }
+        for second in [-1, 101] {
+            let found = wait(subject.store.call(APP, &CommId::new(APP, "r", START_S + second), Millis(0))).unwrap();
+            assert_eq!(found, None, "{} {second}", subject.name);
+        }
+    }
+}
+
+#[test]
+fn two_lives_of_one_second_get_two_ids() {
+    for subject in Subject::all() {
+        let mut here = event("r", "a", Kind::RoomCreated, 0);
+        let mut there = here.clone();
+        (here.instance, there.instance) = ("sfu-2".to_owned(), "sfu-1".to_owned());
+        subject.append(&[here]);
+        subject.append(&[there]);
+        let calls = subject.calls(|_| {});
+        let ids: BTreeSet<(String, String)> =
+            calls.into_iter().map(|call| (call.instance, call.comm_id.to_string())).collect();
+        let expect = |second| CommId::new(APP, "r", START_S + second).to_string();
+        let expected = BTreeSet::from([("sfu-1".to_owned(), expect(0)), ("sfu-2".to_owned(), expect(1))]);
+        assert_eq!(ids, expected, "{}", subject.name);
+    }
+}
+
+/// Events that print on a line each.
+#[derive(Clone)]
+struct Told(Vec<Event>);
+
+impl std::fmt::Debug for Told {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|event| writeln!(f, "\n  {}", line(event)))
+    }
+}
+
+fn line(event: &Event) -> String {
+    let ms = |at: Millis| at.0 - START_S * 1_000;
+    let mut line = format!("{} {}/{} {} {:?}", ms(event.at), event.instance, event.room, event.user, event.kind);
+    let mut say = |name: &str, value: Option<String>| {
+        line.extend(value.map(|value| format!(" {name}={value}")));
+    };
+    say("life", event.life.clone());
+    say("visit", event.visit.clone());
+    say("joined", event.join_hint.map(|at| ms(at).to_string()));
+    say("created", event.create_hint.map(|at| ms(at).to_string()));
+    say("reason", event.reason.as_ref().map(|reason| format!("{:?}", reason.class)));
+    say("id", Some(event.id.clone()).filter(|id| !id.is_empty()));
+    say("attrs", Some(format!("{:?}", event.attrs)).filter(|_| !event.attrs.is_empty()));
+    line
+}
+
+/// Few rooms, users and seconds, so that everything meets everything.
+fn any_event() -> impl Strategy<Value = Event> {
+    let kind = prop_oneof![
+        3 => Just(Kind::RoomCreated),
+        3 => Just(Kind::RoomDestroyed),
+        9 => Just(Kind::UserJoined),
+        9 => Just(Kind::UserLeft),
+        2 => Just(Kind::UserChanged),
+        3 => any::<bool>().prop_map(|on| Kind::Media { track: Track::Audio, on }),
+        1 => Just(Kind::EmitterReset),
+        2 => Just(Kind::Attributes),
+        1 => Just(Kind::Unknown { name: "x".to_owned(), raw: String::new() }),
+    ];
+    let time = prop_oneof![8 => 0..150i64, 1 => 0..200_000i64];
+    let reason = prop_oneof![Just(ReasonClass::Normal), Just(ReasonClass::NetworkSwitch), Just(ReasonClass::Kicked)];
+    let names = (0..2u8, 0..3u8, 0..2u8, prop::option::weighted(0.2, 0..2u8), prop::option::weighted(0.2, 0..3u8));
+    let hints = (prop::option::weighted(0.15, 0..40i64), prop::option::weighted(0.15, 0..60i64));
+    (kind, time, 0..3i64, names, hints, prop::option::weighted(0.3, reason), 0..8u8).prop_map(
+        |(kind, second, ms, (room, user, instance, life, visit), (join_hint, create_hint), reason, words)| {
+            let mut event = event(&format!("r{room}"), &format!("u{user}"), kind, second);
+            event.at = event.at.plus(ms * 400);
+            event.received = event.at;
+            event.instance = format!("sfu{}", instance.min(room));
+            event.life = life.map(|life| format!("life{life}"));
+            event.visit = visit.map(|visit| format!("visit{visit}"));
+            event.join_hint = join_hint.map(|seconds| event.at.plus(-seconds * 1_000));
+            event.create_hint = create_hint.map(|seconds| event.at.plus(-seconds * 1_000));
+            event.reason = reason.map(|class| Reason { class, raw: String::new() });
+            if words < 2 {
+                event.id = "id".to_owned();
+                event.attrs.insert(Attr::SdkVersion, format!("{words}"));
+            }
+            match event.kind {
+                Kind::EmitterReset => {
+                    event.room.clear();
+                    event.user.clear();
+                }
+                Kind::RoomDestroyed => event.user.clear(),
+                Kind::Attributes => {
+                    event.attrs.insert(Attr::Device, format!("{words}"));
+                }
+                _ => {}
+            }
+            event
+        },
+    )
+}
+
+fn with_records(mut events: Vec<Event>) -> Vec<Event> {
+    let life = CommId::new(APP, "r0", START_S + 3).to_string();
+    for (kind, second) in
+        [(Kind::RecordJoined(JoinSource::Hinted), -2), (Kind::RecordLeft(LeaveSource::RoomClosed), 60)]
+    {
+        let mut record = event("r0", "rec", kind, second);
+        record.source = "record".to_owned();
+        record.life = Some(life.clone());
+        record.create_hint = Some(at(3));
+        record.visit = Some("v".to_owned());
+        events.push(record);
+    }
+    events
+}
+
+/// A deterministic shuffle, so that a failure shrinks.
+fn shuffled(events: &[Event], seed: u64) -> Vec<Event> {
+    let mut state = seed | 1;
+    let mut keyed: Vec<(u64, &Event)> = events
+        .iter()
+        .map(|event| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33, event)
+        })
+        .collect();
+    keyed.sort_by_key(|&(key, _)| key);
+    keyed.into_iter().map(|(_, event)| event.clone()).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { ..ProptestConfig::default() })]
+
+    /// The order, the batches and the repeats cannot matter; nothing vanishes.
+    #[test]
+    fn any_order_gives_the_same_records(
+        events in prop::collection::vec(any_event(), 1..40).prop_map(Told),
+        seed in any::<u64>(),
+        batch in 1..20usize,
+    ) {
+        let Told(events) = events;
+        let reference = Subject::memory();
+        reference.append(&events);
+        let expected = reference.answers();
+        let kinds = expected.events.iter().collect::<BTreeSet<_>>();
+        prop_assert_eq!(kinds.len(), expected.events.len());
+        for given in &events {
+            prop_assert!(expected.events.iter().any(|kept| kept.is_same_as(given)), "vanished: {:?}", given);
+        }
+        let again = Subject::memory();
+        for part in shuffled(&events, seed).chunks(batch) {
+            again.append(part);
+            again.append(&part[..1]);
+        }
+        prop_assert_eq!(&again.answers(), &expected);
+    }
+
+    /// A user's stays without a visit never overlap, and none ends before it begins.
+    #[test]
+    fn stays_without_a_visit_never_overlap(events in prop::collection::vec(any_event(), 1..40).prop_map(Told)) {
+        let reference = Subject::memory();
+        reference.append(&events.0);
+        for (call, sessions) in reference.answers().records {
+            for session in &sessions {
+                prop_assert!(session.left.is_none_or(|left| session.joined <= left));
+            }
+            let users: BTreeSet<&str> = sessions.iter().map(|s| s.user.as_str()).collect();
+            for user in users {
+                let stays: Vec<&Session> =
+                    sessions.iter().filter(|s| s.user == user && s.visit.is_none()).collect();
+                for pair in stays.windows(2) {
+                    prop_assert!(pair[0].left.is_some_and(|left| left <= pair[1].joined), "{:?} {:?}", call, pair);
+                }
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { ..ProptestConfig::default() })]
+
+    /// The embedded store folds in part; the reference folds everything: they answer alike, sealed or not.
+    #[test]
+    fn folding_in_part_is_folding_everything(
+        events in prop::collection::vec(any_event(), 1..40).prop_map(Told),
+        seed in any::<u64>(),
+        batch in 1..20usize,
+        seal_at in 0..8usize,
+    ) {
+        let events = with_records(events.0);
+        let reference = Subject::memory();
+        reference.append(&events);
+        let expected = reference.answers();
+        let embedded = Subject::embedded();
+        for (n, part) in shuffled(&events, seed).chunks(batch).enumerate() {
+            embedded.append(part);
+            embedded.append(&part[..1]);
+            if n == seal_at {
+                embedded.seal();
+            }
+        }
+        let embedded = embedded.reopened();
+        prop_assert_eq!(&embedded.answers(), &expected);
+        let calls = embedded.calls(|_| {});
+        prop_assert_eq!(&calls, &reference.calls(|_| {}));
+        for call in calls {
+            let ask = |subject: &Subject| subject.sessions(&call.comm_id, |_| {});
+            prop_assert_eq!(ask(&embedded), ask(&reference));
+        }
+    }
+}

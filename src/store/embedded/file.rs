@@ -1,0 +1,304 @@
+//! One day's file: rows by table, read in either form, changed in one durable commit.
+
+use std::collections::BTreeMap;
+use std::ops::{Bound, ControlFlow};
+use std::path::{Path, PathBuf};
+
+use redb::{
+    Database, Durability, ReadTransaction, ReadableDatabase, ReadableTable, TableError, WriteTransaction,
+};
+
+use super::keys::{META, Table};
+use super::pack::{self, Row};
+use crate::store::StoreError;
+
+/// The version of the files this rollbook writes.
+const FORMAT: u64 = 1;
+
+/// The changes of one batch to one file: by table and key, a new value or none.
+pub(super) type Changes = BTreeMap<(Table, Vec<u8>), Option<Vec<u8>>>;
+
+/// One day's file, open.
+#[derive(Debug)]
+pub(super) struct DayFile {
+    pub(super) day: i64,
+    pub(super) path: PathBuf,
+    pub(super) sealed: bool,
+    db: Database,
+}
+
+impl DayFile {
+    /// Opens the file of `day`, or makes it.
+    pub(super) fn open(path: &Path, day: i64, cache_bytes: usize) -> Result<DayFile, StoreError> {
+        let fresh = !path.exists();
+        let db = Database::builder()
+            .set_cache_size(cache_bytes)
+            .create(path)
+            .map_err(|error| cannot_open(path, &error.to_string()))?;
+        if fresh {
+            let tx = begin_write(&db)?;
+            for table in Table::ALL {
+                tx.open_table(table.rows()).map_err(failed)?;
+            }
+            tx.open_table(META).map_err(failed)?.insert("format", FORMAT).map_err(failed)?;
+            tx.commit().map_err(failed)?;
+        }
+        let (format, sealed) = {
+            let tx = db.begin_read().map_err(failed)?;
+            let meta = tx.open_table(META).map_err(|error| cannot_open(path, &error.to_string()))?;
+            let get = |name| meta.get(name).map(|value| value.map_or(0, |value| value.value()));
+            (get("format").map_err(failed)?, get("sealed").map_err(failed)? == 1)
+        };
+        if format != FORMAT {
+            return Err(StoreError::Refused(format!(
+                "{} was written in format {format}; this rollbook reads format {FORMAT}: use the version that wrote it",
+                path.display()
+            )));
+        }
+        Ok(DayFile { day, path: path.to_owned(), sealed, db })
+    }
+
+    /// What the file holds now.
+    pub(super) fn view(&self) -> Result<View, StoreError> {
+        Ok(View { tx: self.db.begin_read().map_err(failed)?, sealed: self.sealed })
+    }
+
+    /// Applies changes in one durable commit. Quick repair on every commit: opening after a kill takes
+    /// milliseconds, and the kinds of commit are never mixed.
+    pub(super) fn commit(&self, changes: &Changes) -> Result<(), StoreError> {
+        let tx = begin_write(&self.db)?;
+        let mut rest = changes.iter().peekable();
+        while let Some(&(&(table, _), _)) = rest.peek() {
+            let of_table = std::iter::from_fn(|| rest.next_if(|((other, _), _)| *other == table));
+            if self.sealed { repack(&tx, table, of_table)? } else { put(&tx, table, of_table)? }
+        }
+        tx.commit().map_err(failed)
+    }
+
+    /// Writes the packed form of this file to `path`, to take its place.
+    pub(super) fn write_packed(&self, path: &Path) -> Result<(), StoreError> {
+        let _ = std::fs::remove_file(path);
+        let packed = Database::builder()
+            .set_cache_size(8 << 20)
+            .create(path)
+            .map_err(|error| cannot_open(path, &error.to_string()))?;
+        let view = self.view()?;
+        let tx = begin_write(&packed)?;
+        {
+            let mut meta = tx.open_table(META).map_err(failed)?;
+            meta.insert("format", FORMAT).map_err(failed)?;
+            meta.insert("sealed", 1).map_err(failed)?;
+        }
+        for &table in Table::ALL {
+            let mut out = tx.open_table(table.blocks()).map_err(failed)?;
+            let mut rows: Vec<Row> = Vec::new();
+            let mut write = |rows: &mut Vec<Row>| -> Result<(), StoreError> {
+                for (first, block) in pack::pack(rows)? {
+                    out.insert(first.as_slice(), block.as_slice()).map_err(failed)?;
+                }
+                rows.clear();
+                Ok(())
+            };
+            let mut outcome = Ok(());
+            view.scan(table, &[], None, false, &mut |key, value| {
+                rows.push((key.to_vec(), value.to_vec()));
+                // In slices, so that memory stays bounded.
+                if rows.len() >= 50_000 {
+                    outcome = write(&mut rows);
+                }
+                if outcome.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            })?;
+            outcome?;
+            write(&mut rows)?;
+        }
+        tx.commit().map_err(failed)?;
+        drop(packed);
+        Ok(())
+    }
+
+    /// Verifies every checksum of the file.
+    pub(super) fn verify(&mut self) -> Result<(), StoreError> {
+        match self.db.check_integrity() {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(StoreError::Corrupt(format!("{} needed repair", self.path.display()))),
+            Err(error) => Err(cannot_open(&self.path, &error.to_string())),
+        }
+    }
+}
+
+fn cannot_open(path: &Path, why: &str) -> StoreError {
+    StoreError::Corrupt(format!("cannot open {}: {why}", path.display()))
+}
+
+fn begin_write(db: &Database) -> Result<WriteTransaction, StoreError> {
+    let mut tx = db.begin_write().map_err(failed)?;
+    tx.set_durability(Durability::Immediate).map_err(failed)?;
+    tx.set_quick_repair(true);
+    Ok(tx)
+}
+
+/// Any error of the engine: it refuses everything after one until it is opened again.
+pub(super) fn failed(error: impl Into<redb::Error>) -> StoreError {
+    match error.into() {
+        redb::Error::Corrupted(what) => StoreError::Corrupt(what),
+        other => StoreError::Unavailable(other.to_string()),
+    }
+}
+
+type Change<'a> = (&'a (Table, Vec<u8>), &'a Option<Vec<u8>>);
+
+fn put<'a>(
+    tx: &WriteTransaction,
+    table: Table,
+    changes: impl Iterator<Item = Change<'a>>,
+) -> Result<(), StoreError> {
+    let mut rows = tx.open_table(table.rows()).map_err(failed)?;
+    for ((_, key), value) in changes {
+        match value {
+            Some(value) => rows.insert(key.as_slice(), value.as_slice()).map_err(failed)?,
+            None => rows.remove(key.as_slice()).map_err(failed)?,
+        };
+    }
+    Ok(())
+}
+
+/// Changes a sealed day: each block that a change falls into is unpacked, changed and packed again.
+fn repack<'a>(
+    tx: &WriteTransaction,
+    table: Table,
+    changes: impl Iterator<Item = Change<'a>>,
+) -> Result<(), StoreError> {
+    let mut blocks = tx.open_table(table.blocks()).map_err(failed)?;
+    let mut changes = changes.peekable();
+    while let Some(&((_, key), _)) = changes.peek() {
+        let (first, mut rows) = {
+            let mut at_or_before = blocks.range::<&[u8]>(..=key.as_slice()).map_err(failed)?;
+            match at_or_before.next_back().transpose().map_err(failed)? {
+                Some((first, block)) => (Some(first.value().to_vec()), unpack_to_map(block.value())?),
+                None => (None, BTreeMap::new()),
+            }
+        };
+        let next: Option<Vec<u8>> = {
+            let above = (Bound::Excluded(key.as_slice()), Bound::Unbounded);
+            let mut after = blocks.range::<&[u8]>(above).map_err(failed)?;
+            after.next().transpose().map_err(failed)?.map(|(first, _)| first.value().to_vec())
+        };
+        while let Some(((_, key), value)) =
+            changes.next_if(|((_, key), _)| next.as_ref().is_none_or(|next| key < next))
+        {
+            match value {
+                Some(value) => rows.insert(key.clone(), value.clone()),
+                None => rows.remove(key),
+            };
+        }
+        if let Some(first) = first {
+            blocks.remove(first.as_slice()).map_err(failed)?;
+        }
+        let rows: Vec<Row> = rows.into_iter().collect();
+        for (first, block) in pack::pack(&rows)? {
+            blocks.insert(first.as_slice(), block.as_slice()).map_err(failed)?;
+        }
+    }
+    Ok(())
+}
+
+fn unpack_to_map(block: &[u8]) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, StoreError> {
+    Ok(pack::unpack(block)?.into_iter().collect())
+}
+
+/// A day's file at one moment.
+pub(super) struct View {
+    tx: ReadTransaction,
+    sealed: bool,
+}
+
+/// What a scan does with each row: go on, or stop.
+pub(super) type Visit<'v> = &'v mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>;
+
+impl View {
+    /// The value of `key`, handed to `read`.
+    pub(super) fn with<T>(
+        &self,
+        table: Table,
+        key: &[u8],
+        read: impl FnOnce(&[u8]) -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        if !self.sealed {
+            let rows = self.tx.open_table(table.rows()).map_err(failed)?;
+            return rows.get(key).map_err(failed)?.map(|value| read(value.value())).transpose();
+        }
+        let blocks = match self.tx.open_table(table.blocks()) {
+            Err(TableError::TableDoesNotExist(_)) => return Ok(None),
+            blocks => blocks.map_err(failed)?,
+        };
+        let mut at_or_before = blocks.range::<&[u8]>(..=key).map_err(failed)?;
+        let Some((_, block)) = at_or_before.next_back().transpose().map_err(failed)? else { return Ok(None) };
+        let rows = pack::unpack(block.value())?;
+        match rows.binary_search_by(|(other, _)| other.as_slice().cmp(key)) {
+            Ok(index) => read(&rows[index].1).map(Some),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Whether the key is there.
+    pub(super) fn has(&self, table: Table, key: &[u8]) -> Result<bool, StoreError> {
+        Ok(self.with(table, key, |_| Ok(()))?.is_some())
+    }
+
+    /// The rows from `from` on, up to but without `to`; or those before `to` backwards.
+    pub(super) fn scan(
+        &self,
+        table: Table,
+        from: &[u8],
+        to: Option<&[u8]>,
+        backwards: bool,
+        visit: Visit<'_>,
+    ) -> Result<(), StoreError> {
+        let upper = to.map_or(Bound::Unbounded, Bound::Excluded);
+        if !self.sealed {
+            let rows = self.tx.open_table(table.rows()).map_err(failed)?;
+            let mut range = rows.range::<&[u8]>((Bound::Included(from), upper)).map_err(failed)?;
+            while let Some(row) = if backwards { range.next_back() } else { range.next() } {
+                let (key, value) = row.map_err(failed)?;
+                if visit(key.value(), value.value()).is_break() {
+                    break;
+                }
+            }
+            return Ok(());
+        }
+        let blocks = match self.tx.open_table(table.blocks()) {
+            Err(TableError::TableDoesNotExist(_)) => return Ok(()),
+            blocks => blocks.map_err(failed)?,
+        };
+        // The first rows may be in a block that begins before them.
+        let first = {
+            let mut at_or_before = blocks.range::<&[u8]>(..=from).map_err(failed)?;
+            at_or_before.next_back().transpose().map_err(failed)?.map(|(key, _)| key.value().to_vec())
+        };
+        let lower = first.as_deref().unwrap_or(from);
+        let mut range = blocks.range::<&[u8]>((Bound::Included(lower), upper)).map_err(failed)?;
+        while let Some(block) = if backwards { range.next_back() } else { range.next() } {
+            let mut rows = pack::unpack(block.map_err(failed)?.1.value())?;
+            if backwards {
+                rows.reverse();
+            }
+            let inside = |key: &[u8]| from <= key && to.is_none_or(|to| key < to);
+            for (key, value) in rows.iter().filter(|(key, _)| inside(key)) {
+                if visit(key, value).is_break() {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The last key of a table.
+    pub(super) fn last_key(&self, table: Table) -> Result<Option<Vec<u8>>, StoreError> {
+        let mut last = None;
+        self.scan(table, &[], None, true, &mut |key, _| {
+            last = Some(key.to_vec());
+            ControlFlow::Break(())
+        })?;
+        Ok(last)
+    }
+}

@@ -1,0 +1,349 @@
+//! A batch to changes of files: users folded again, calls numbered, listings kept in step.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+
+use super::batch::{Batch, CallEntry, ChangesByDay, user_of};
+use super::index::{CallRef, Delta, is_long};
+use super::keys::{self, Key, Table};
+use super::values::{self, CallRow};
+use crate::records::fold::{self, Claim, Stay, Timeline};
+use crate::records::{AppId, CommId, Event, Millis};
+use crate::store::StoreError;
+
+/// From how many stays on a call's stays are also listed by join, so that its first pages need not read all.
+pub(super) const LISTED_STAYS_MIN: u32 = 256;
+
+type RoomName = (AppId, String);
+
+impl Batch<'_> {
+    /// What this batch changes in each file, and in the index once that is durable.
+    pub(super) fn finish(mut self) -> Result<(ChangesByDay, Vec<Delta>), StoreError> {
+        let mut changes = ChangesByDay::new();
+        self.write_users(&mut changes)?;
+        self.number()?;
+        let mut deltas: Vec<Delta> = self.number_deltas().collect();
+        for (&at, entry) in &self.calls {
+            write_call(at, entry, &mut changes, &mut deltas)?;
+        }
+        for ((day, table, key), event) in &self.singles {
+            let value = event.as_ref().map(values::encode_single).transpose()?;
+            changes.entry(*day).or_default().insert((*table, key.clone()), value);
+        }
+        self.single_deltas(&mut deltas)?;
+        Ok((changes, deltas))
+    }
+
+    fn write_users(&mut self, changes: &mut ChangesByDay) -> Result<(), StoreError> {
+        let mut dirty: Vec<(CallRef, String, Vec<Event>)> = Vec::new();
+        for (&at, users) in &mut self.users {
+            for (user, entry) in users.iter_mut().filter(|(_, entry)| entry.dirty) {
+                dirty.push((at, user.clone(), std::mem::take(&mut entry.events).into_vec()));
+            }
+        }
+        dirty.sort_by(|(at, user, _), (bt, bser, _)| (at, user).cmp(&(bt, bser)));
+        for of_call in dirty.chunk_by(|(at, ..), (bt, ..)| at == bt) {
+            let at = of_call[0].0;
+            let mut listings = Vec::new();
+            for (_, user, events) in of_call {
+                listings.push(self.write_user(at, user, events, changes)?);
+            }
+            self.list(at, listings, changes)?;
+        }
+        Ok(())
+    }
+
+    /// Folds a user again; the stays before and after.
+    fn write_user(
+        &mut self,
+        at: CallRef,
+        user: &str,
+        events: &[Event],
+        changes: &mut ChangesByDay,
+    ) -> Result<Listing, StoreError> {
+        let key = Key::call(at.no).text(user).bytes();
+        let row = self.call(at)?.cloned();
+        let file = changes.entry(at.day).or_default();
+        let written = (!events.is_empty()).then(|| values::encode_events(events, user)).transpose()?;
+        file.insert((Table::Events, key.clone()), written);
+        if user.is_empty() {
+            return Ok(Listing { user: String::new(), old: Vec::new(), new: Vec::new() });
+        }
+        let old = self.old_stays(at, user)?;
+        let new = match row {
+            Some(row) if !events.is_empty() => {
+                let told = self.attributes(&row, user)?;
+                let (events, told): (Vec<&Event>, Vec<&Event>) = (events.iter().collect(), told.iter().collect());
+                fold::stays(&events, &told)
+            }
+            _ => Vec::new(),
+        };
+        if old != new {
+            let written = (!new.is_empty()).then(|| values::encode_stays(&new)).transpose()?;
+            changes.entry(at.day).or_default().insert((Table::Stays, key), written);
+        }
+        Ok(Listing { user: user.to_owned(), old, new })
+    }
+
+    /// Keeps the number of a call's stays and, for large calls, their listing by join.
+    fn list(
+        &mut self,
+        at: CallRef,
+        listings: Vec<Listing>,
+        changes: &mut ChangesByDay,
+    ) -> Result<(), StoreError> {
+        self.call(at)?;
+        let old_view = self.view(at.day)?;
+        let Some(entry) = self.calls.get_mut(&at) else { return Ok(()) };
+        let was_listed = entry.old.as_ref().is_some_and(|row| row.listed);
+        let more: usize = listings.iter().map(|listing| listing.new.len()).sum();
+        let fewer: usize = listings.iter().map(|listing| listing.old.len()).sum();
+        let mut listed = false;
+        if let Some(row) = &mut entry.row {
+            let stays = (row.stays as usize + more).saturating_sub(fewer);
+            row.stays = u32::try_from(stays).unwrap_or(u32::MAX);
+            // Once listed, always listed: the listing is right, and a call rarely shrinks.
+            row.listed |= row.stays >= LISTED_STAYS_MIN;
+            listed = row.listed;
+        }
+        let file = changes.entry(at.day).or_default();
+        if listed && !was_listed {
+            let prefix = Key::call(at.no);
+            let mut outcome = Ok(());
+            if let Some(view) = old_view.filter(|_| entry.old.is_some()) {
+                view.scan(Table::Stays, &prefix.clone().bytes(), Some(&prefix.end()), false, &mut |key, value| {
+                    let Some(user) = user_of(key) else { return ControlFlow::Continue(()) };
+                    match values::decode_stays(value) {
+                        Ok(stays) => {
+                            let keys = join_keys(at, &user, &stays);
+                            file.extend(keys.into_iter().map(|key| ((Table::Joins, key), Some(Vec::new()))));
+                            ControlFlow::Continue(())
+                        }
+                        Err(error) => {
+                            outcome = Err(error);
+                            ControlFlow::Break(())
+                        }
+                    }
+                })?;
+            }
+            outcome?;
+        }
+        if listed || was_listed {
+            for listing in listings {
+                for key in join_keys(at, &listing.user, &listing.old) {
+                    file.insert((Table::Joins, key), None);
+                }
+                let new = if listed { join_keys(at, &listing.user, &listing.new) } else { BTreeSet::new() };
+                file.extend(new.into_iter().map(|key| ((Table::Joins, key), Some(Vec::new()))));
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives every life of a touched room's name the second that it owns (rule 8).
+    fn number(&mut self) -> Result<(), StoreError> {
+        let mut touched: BTreeMap<RoomName, BTreeSet<i64>> = BTreeMap::new();
+        for entry in self.calls.values() {
+            let wanted = |row: &CallRow| row.life.claim(&row.timeline()).second;
+            let order = |row: &CallRow| (row.life.start, row.life.begin, row.second);
+            if entry.old.as_ref().map(order) == entry.row.as_ref().map(order) && entry.old.is_some() {
+                continue;
+            }
+            for row in entry.old.iter().chain(&entry.row) {
+                let seconds = touched.entry((AppId(row.app), row.room.clone())).or_default();
+                seconds.extend([wanted(row), row.second]);
+            }
+        }
+        for (name, seconds) in touched {
+            let mut done_up_to = i64::MIN;
+            for second in seconds {
+                if second > done_up_to {
+                    done_up_to = self.number_around(&name, second)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Numbers the lives of a room's name whose seconds are neighbours of `second`; the last second looked at.
+    fn number_around(&mut self, name: &RoomName, second: i64) -> Result<i64, StoreError> {
+        let mut first = second;
+        while !self.owners_of(name, first - 1)?.is_empty() {
+            first -= 1;
+        }
+        let mut last = second;
+        loop {
+            let mut members: BTreeSet<CallRef> = BTreeSet::new();
+            for second in first..=last {
+                members.extend(self.owners_of(name, second)?);
+            }
+            let mut rows: Vec<(CallRef, CallRow, Timeline)> = Vec::new();
+            for member in members {
+                if let Some(row) = self.call(member)? {
+                    rows.push((member, row.clone(), row.timeline()));
+                }
+            }
+            rows.sort_by(|(_, a, at), (_, b, bt)| {
+                let order = |row: &CallRow| (row.life.start, row.life.begin);
+                (a.life.start, &at.source, &at.instance, order(a), &a.life.name)
+                    .cmp(&(b.life.start, &bt.source, &bt.instance, order(b), &b.life.name))
+            });
+            let claims: Vec<Claim> = rows.iter().map(|(_, row, timeline)| row.life.claim(timeline)).collect();
+            let given = fold::seconds(&claims);
+            let reached = given.iter().copied().max().unwrap_or(last).max(last);
+            if reached > last || !self.owners_of(name, last + 1)?.is_empty() {
+                last = reached.max(last + 1);
+                continue;
+            }
+            for ((member, row, timeline), second) in rows.into_iter().zip(given) {
+                if row.second != second {
+                    self.set_life(member, &timeline, row.life)?;
+                }
+                if let Some(row) = self.calls.get_mut(&member).and_then(|entry| entry.row.as_mut()) {
+                    row.second = second;
+                }
+            }
+            return Ok(last);
+        }
+    }
+
+    /// The lives of a room's name that own or ask for a second.
+    fn owners_of(&mut self, (app, room): &RoomName, second: i64) -> Result<BTreeSet<CallRef>, StoreError> {
+        let is_owner = |row: &CallRow| {
+            row.app == app.0
+                && row.room == *room
+                && (row.second == second || row.life.claim(&row.timeline()).second == second)
+        };
+        let mut owners: BTreeSet<CallRef> = BTreeSet::new();
+        let key = keys::room(*app, room).time(second).bytes();
+        if let Some(view) = self.view(Millis::from_secs(second).day())?
+            && let Some(Some(owner)) = view.with(Table::CommIds, &key, |value| Ok(decode_ref(value)))?
+            && self.call(owner)?.is_some_and(is_owner)
+        {
+            owners.insert(owner);
+        }
+        for call in self.begun_in(*app, room) {
+            if self.call(call)?.is_some_and(is_owner) {
+                owners.insert(call);
+            }
+        }
+        Ok(owners)
+    }
+
+    fn single_deltas(&mut self, deltas: &mut Vec<Delta>) -> Result<(), StoreError> {
+        for ((day, table, key), event) in std::mem::take(&mut self.singles) {
+            let old = match self.view(day)? {
+                Some(view) => view.with(table, &key, values::decode_single)?,
+                None => None,
+            };
+            let there = event.is_some();
+            match (table, old, event) {
+                (Table::Orphans, None, Some(event)) | (Table::Orphans, Some(event), None) => {
+                    deltas.push(Delta::Orphan { timeline: Timeline::of(&event), at: event.at, there });
+                }
+                (Table::Resets, None, Some(event)) => deltas.push(Delta::Reset {
+                    emitter: (event.app, event.source, event.instance),
+                    at: event.at,
+                }),
+                (Table::Attributes, _, Some(_)) => deltas.push(Delta::AttributeDay(day)),
+                (_, _, _) => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A user's stays before and after a batch.
+struct Listing {
+    user: String,
+    old: Vec<Stay>,
+    new: Vec<Stay>,
+}
+
+fn join_keys(at: CallRef, user: &str, stays: &[Stay]) -> BTreeSet<Vec<u8>> {
+    let key = |stay: &Stay| Key::call(at.no).newest_first(stay.joined.secs()).text(user).bytes();
+    stays.iter().map(key).collect()
+}
+
+/// Where a call is kept, as the CommIds table says it.
+pub(super) fn encode_ref(call: CallRef) -> Vec<u8> {
+    let mut bytes = call.day.to_be_bytes().to_vec();
+    bytes.extend_from_slice(&call.no.to_be_bytes());
+    bytes
+}
+
+/// Where a call is kept, as the CommIds table says it.
+pub(super) fn decode_ref(bytes: &[u8]) -> Option<CallRef> {
+    let day = i64::from_be_bytes(*bytes.first_chunk()?);
+    Some(CallRef { day, no: keys::trailing_number(bytes)? })
+}
+
+/// A call's rows in every table that lists it: by file, table and key.
+fn places(at: CallRef, row: &CallRow) -> Vec<(i64, Table, Vec<u8>, Vec<u8>)> {
+    let app = AppId(row.app);
+    let room = || keys::room(app, &row.room);
+    let mut places = vec![
+        (at.day, Table::Rooms, room().time(row.life.begin.0).number(at.no).bytes(), Vec::new()),
+        (at.day, Table::Apps, Key::app(app).newest_first(row.life.start.secs()).number(at.no).bytes(), Vec::new()),
+    ];
+    let timeline = row.timeline();
+    let own_form = !row.life.recorded || row.life.claim(&timeline).fixed;
+    if own_form {
+        let day_of_id = Millis::from_secs(row.second).day();
+        places.push((day_of_id, Table::CommIds, room().time(row.second).bytes(), encode_ref(at)));
+    } else if let Some(text) = &row.life.name {
+        let key = Key::app(app).text(text).bytes();
+        places.push((at.day, Table::Texts, key, at.no.to_be_bytes().to_vec()));
+    }
+    if let Some(name) = &row.life.name {
+        let key = Key::app(app).text(&row.source).text(&row.instance).text(&row.room).text(name).bytes();
+        places.push((at.day, Table::Names, key, at.no.to_be_bytes().to_vec()));
+    }
+    if is_long(row) {
+        places.push((at.day, Table::Long, Key::call(at.no).bytes(), Vec::new()));
+    }
+    places
+}
+
+fn write_call(
+    at: CallRef,
+    entry: &CallEntry,
+    changes: &mut ChangesByDay,
+    deltas: &mut Vec<Delta>,
+) -> Result<(), StoreError> {
+    if entry.old == entry.row {
+        return Ok(());
+    }
+    let value = entry.row.as_ref().map(values::encode_call).transpose()?;
+    changes.entry(at.day).or_default().insert((Table::Calls, Key::call(at.no).bytes()), value);
+    let old: BTreeSet<_> = entry.old.iter().flat_map(|row| places(at, row)).collect();
+    let new: BTreeSet<_> = entry.row.iter().flat_map(|row| places(at, row)).collect();
+    for (day, table, key, _) in old.difference(&new) {
+        // Another call may have taken the second meanwhile; its row stands.
+        changes.entry(*day).or_default().entry((*table, key.clone())).or_insert(None);
+    }
+    for (day, table, key, value) in new.difference(&old) {
+        changes.entry(*day).or_default().insert((*table, key.clone()), Some(value.clone()));
+    }
+    let long = |row: &CallRow| is_long(row);
+    let open = |row: &Option<CallRow>| row.as_ref().is_some_and(|row| row.life.end().is_none());
+    let (was_long, is_long) = (entry.old.as_ref().is_some_and(long), entry.row.as_ref().is_some_and(long));
+    if was_long != is_long
+        && let Some(row) = entry.row.as_ref().or(entry.old.as_ref())
+    {
+        deltas.push(Delta::Long { app: AppId(row.app), room: row.room.clone(), call: at, is_long });
+    }
+    match (open(&entry.old), open(&entry.row)) {
+        (false, true) => deltas.push(Delta::Opened),
+        (true, false) => deltas.push(Delta::Closed),
+        (_, _) => {}
+    }
+    Ok(())
+}
+
+impl CallRow {
+    /// The id that questions name.
+    pub(super) fn comm_id(&self) -> CommId {
+        self.life.comm_id(&self.timeline(), self.second)
+    }
+}

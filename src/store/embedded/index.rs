@@ -1,0 +1,213 @@
+//! What is kept in memory beside the files: the few things that a question or an event must find without knowing
+//! the day. All of it is read from the files when they are opened.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::ControlFlow;
+
+use super::file::{DayFile, View};
+use super::keys::{CallNo, Table, day, trailing_number};
+use super::values::{CallRow, decode_call, decode_single};
+use crate::records::fold::Timeline;
+use crate::records::{AppId, Event, Millis};
+use crate::store::StoreError;
+
+/// Where a call is kept: the day of its begin, and its number there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct CallRef {
+    pub(super) day: i64,
+    pub(super) no: CallNo,
+}
+
+/// A media server of an application: source and instance.
+pub(super) type Emitter = (AppId, String, String);
+
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    /// Calls that are open or reach beyond their day, by application and room.
+    long: BTreeMap<AppId, HashMap<String, BTreeSet<CallRef>>>,
+    /// When the orphans of each timeline happened.
+    orphans: HashMap<Timeline, BTreeMap<Millis, u32>>,
+    /// Restarts of media servers.
+    resets: BTreeMap<Emitter, BTreeSet<Millis>>,
+    /// Days whose files hold attributes.
+    attribute_days: BTreeSet<i64>,
+    /// The next free call number of each day.
+    next_no: BTreeMap<i64, CallNo>,
+    open_calls: u64,
+}
+
+/// One change of the index, made once what it mirrors is durable.
+#[derive(Debug)]
+pub(super) enum Delta {
+    Long { app: AppId, room: String, call: CallRef, is_long: bool },
+    Opened,
+    Closed,
+    Orphan { timeline: Timeline, at: Millis, there: bool },
+    Reset { emitter: Emitter, at: Millis },
+    AttributeDay(i64),
+    NextNo { day: i64, no: CallNo },
+}
+
+/// Whether a call must be found without knowing its day.
+pub(super) fn is_long(call: &CallRow) -> bool {
+    let home = day(call.life.begin);
+    call.life.end().is_none_or(|(end, _)| day(end) != home)
+        || call.life.closed.is_none_or(|closed| day(closed.at) != home)
+        || day(call.life.last_evidence) != home
+}
+
+impl Index {
+    /// Reads what one day's file says.
+    pub(super) fn read(&mut self, file: &DayFile) -> Result<(), StoreError> {
+        let view = file.view()?;
+        let last = view.last_key(Table::Calls)?.and_then(|key| trailing_number(&key));
+        self.next_no.insert(file.day, last.map_or(0, |no| no + 1));
+        let mut long = Vec::new();
+        view.scan(Table::Long, &[], None, false, &mut |key, _| {
+            long.extend(trailing_number(key));
+            ControlFlow::Continue(())
+        })?;
+        for no in long {
+            let key = super::keys::Key::call(no).bytes();
+            let Some(call) = view.with(Table::Calls, &key, decode_call)? else { continue };
+            if call.life.end().is_none() {
+                self.open_calls += 1;
+            }
+            let call_ref = CallRef { day: file.day, no };
+            let rooms = self.long.entry(AppId(call.app)).or_default();
+            rooms.entry(call.room).or_default().insert(call_ref);
+        }
+        for event in singles(&view, Table::Orphans)? {
+            *self.orphans.entry(Timeline::of(&event)).or_default().entry(event.at).or_default() += 1;
+        }
+        for event in singles(&view, Table::Resets)? {
+            self.resets.entry((event.app, event.source, event.instance)).or_default().insert(event.at);
+        }
+        if view.last_key(Table::Attributes)?.is_some() {
+            self.attribute_days.insert(file.day);
+        }
+        Ok(())
+    }
+
+    /// Forgets a day whose file is gone. `open_calls` is how many of its calls were open.
+    pub(super) fn forget_day(&mut self, gone: i64, open_calls: u64) {
+        for rooms in self.long.values_mut() {
+            rooms.retain(|_, calls| {
+                calls.retain(|call| call.day != gone);
+                !calls.is_empty()
+            });
+        }
+        self.orphans.retain(|_, times| {
+            times.retain(|&at, _| day(at) != gone);
+            !times.is_empty()
+        });
+        for times in self.resets.values_mut() {
+            times.retain(|&at| day(at) != gone);
+        }
+        self.attribute_days.remove(&gone);
+        self.next_no.remove(&gone);
+        self.open_calls = self.open_calls.saturating_sub(open_calls);
+    }
+
+    pub(super) fn apply(&mut self, delta: Delta) {
+        match delta {
+            Delta::Long { app, room, call, is_long: true } => {
+                self.long.entry(app).or_default().entry(room).or_default().insert(call);
+            }
+            Delta::Long { app, room, call, is_long: false } => {
+                if let Some(calls) = self.long.entry(app).or_default().get_mut(&room) {
+                    calls.remove(&call);
+                    if calls.is_empty() {
+                        self.long.entry(app).or_default().remove(&room);
+                    }
+                }
+            }
+            Delta::Opened => self.open_calls += 1,
+            Delta::Closed => self.open_calls = self.open_calls.saturating_sub(1),
+            Delta::Orphan { timeline, at, there: true } => {
+                *self.orphans.entry(timeline).or_default().entry(at).or_default() += 1;
+            }
+            Delta::Orphan { timeline, at, there: false } => {
+                let Some(times) = self.orphans.get_mut(&timeline) else { return };
+                if let Some(count) = times.get_mut(&at) {
+                    *count -= 1;
+                    if *count == 0 {
+                        times.remove(&at);
+                    }
+                }
+                if times.is_empty() {
+                    self.orphans.remove(&timeline);
+                }
+            }
+            Delta::Reset { emitter, at } => {
+                self.resets.entry(emitter).or_default().insert(at);
+            }
+            Delta::AttributeDay(day) => {
+                self.attribute_days.insert(day);
+            }
+            Delta::NextNo { day, no } => {
+                self.next_no.insert(day, no);
+            }
+        }
+    }
+
+    /// The long calls of one room's name.
+    pub(super) fn long_of(&self, app: AppId, room: &str) -> impl Iterator<Item = CallRef> {
+        self.long.get(&app).and_then(|rooms| rooms.get(room)).into_iter().flatten().copied()
+    }
+
+    /// The long calls of one application.
+    pub(super) fn long_of_app(&self, app: AppId) -> impl Iterator<Item = CallRef> {
+        self.long.get(&app).into_iter().flat_map(|rooms| rooms.values().flatten().copied())
+    }
+
+    /// Every long call of one day.
+    pub(super) fn long_of_day(&self, day: i64) -> impl Iterator<Item = CallRef> {
+        let all = self.long.values().flat_map(|rooms| rooms.values().flatten().copied());
+        all.filter(move |call| call.day == day)
+    }
+
+    /// When the orphans of a timeline happened, from `from` on and before `to`.
+    pub(super) fn orphans_of(&self, timeline: &Timeline, from: Millis, to: Millis) -> impl Iterator<Item = Millis> {
+        let times = self.orphans.get(timeline).filter(|_| from < to);
+        times.into_iter().flat_map(move |times| times.range(from..to).map(|(&at, _)| at))
+    }
+
+    pub(super) fn resets_of(&self, timeline: &Timeline) -> impl Iterator<Item = Millis> {
+        let emitter = (timeline.app, timeline.source.clone(), timeline.instance.clone());
+        self.resets.get(&emitter).into_iter().flatten().copied()
+    }
+
+    pub(super) fn attribute_days(&self, from: i64) -> impl Iterator<Item = i64> {
+        self.attribute_days.range(from..).copied()
+    }
+
+    pub(super) fn next_no(&self, day: i64) -> CallNo {
+        self.next_no.get(&day).copied().unwrap_or(0)
+    }
+
+    pub(super) fn open_calls(&self) -> u64 {
+        self.open_calls
+    }
+
+    pub(super) fn orphan_count(&self) -> u64 {
+        self.orphans.values().flat_map(BTreeMap::values).map(|&count| u64::from(count)).sum()
+    }
+}
+
+/// The events of a table of single events.
+pub(super) fn singles(view: &View, table: Table) -> Result<Vec<Event>, StoreError> {
+    let mut events = Vec::new();
+    let mut outcome = Ok(());
+    view.scan(table, &[], None, false, &mut |_, value| match decode_single(value) {
+        Ok(event) => {
+            events.push(event);
+            ControlFlow::Continue(())
+        }
+        Err(error) => {
+            outcome = Err(error);
+            ControlFlow::Break(())
+        }
+    })?;
+    outcome.map(|()| events)
+}

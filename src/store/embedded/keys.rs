@@ -1,0 +1,184 @@
+//! The contract on disk, on one screen: the tables of a day's file, their keys and what they hold.
+//!
+//! Integers are big-endian, so that byte order is logical order; times have their sign bit flipped for the same
+//! reason. Texts end in a zero byte; no id contains one ([`crate::ingest`] refuses it).
+
+use redb::TableDefinition;
+
+use crate::records::{AppId, Event, Millis};
+
+/// A call's number within its day.
+pub(super) type CallNo = u32;
+
+/// One table: bytes to bytes.
+pub(super) type Definition = TableDefinition<'static, &'static [u8], &'static [u8]>;
+
+macro_rules! tables {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal / $packed:literal,)*) => {
+        /// The tables of a day's file. Each exists as rows while the day is open, and as packed blocks once it
+        /// is sealed.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub(super) enum Table { $($(#[$doc])* $variant,)* }
+
+        impl Table {
+            pub(super) const ALL: &'static [Table] = &[$(Table::$variant,)*];
+
+            /// The table of rows.
+            pub(super) const fn rows(self) -> Definition {
+                match self { $(Table::$variant => TableDefinition::new($name),)* }
+            }
+
+            /// The table of packed blocks, keyed by the first key of each.
+            pub(super) const fn blocks(self) -> Definition {
+                match self { $(Table::$variant => TableDefinition::new($packed),)* }
+            }
+        }
+    };
+}
+
+tables! {
+    /// call number → [`CallRow`](super::values::CallRow)
+    Calls = "calls" / "calls.packed",
+    /// app, room, begin (ms), call number → nothing: the lives of a room's name along time
+    Rooms = "rooms" / "rooms.packed",
+    /// app, room, second → day, call number: CommIds; in the file of the day of that second
+    CommIds = "commids" / "commids.packed",
+    /// app, CommId text → call number: imported CommIds of another form
+    Texts = "texts" / "texts.packed",
+    /// app, source, instance, room, life id → call number
+    Names = "names" / "names.packed",
+    /// app, creation second (newest first), call number → nothing
+    Apps = "apps" / "apps.packed",
+    /// call number → nothing: calls that are open, or reach beyond their day
+    Long = "long" / "long.packed",
+    /// call number, user → stays
+    Stays = "stays" / "stays.packed",
+    /// call number, join second (newest first), user → nothing: only for large calls
+    Joins = "joins" / "joins.packed",
+    /// call number, user (or empty) → events, in order
+    Events = "events" / "events.packed",
+    /// app, room, source, instance, time, digest → event outside every life; in the file of its own day
+    Orphans = "orphans" / "orphans.packed",
+    /// app, room, user, time, digest → attributes; in the file of their own day
+    Attributes = "attributes" / "attributes.packed",
+    /// app, source, instance, time, digest → restart of a media server; in the file of its own day
+    Resets = "resets" / "resets.packed",
+    /// app, time, digest → event that no rule knows; in the file of its own day
+    Unknown = "unknown" / "unknown.packed",
+}
+
+/// name → value: `format` (the version of the file), `sealed`
+pub(super) const META: TableDefinition<'static, &'static str, u64> = TableDefinition::new("meta");
+
+/// A key under construction.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Key(Vec<u8>);
+
+impl Key {
+    pub(super) fn app(app: AppId) -> Key {
+        Key(app.0.to_be_bytes().to_vec())
+    }
+
+    pub(super) fn call(no: CallNo) -> Key {
+        Key(no.to_be_bytes().to_vec())
+    }
+
+    pub(super) fn text(mut self, text: &str) -> Key {
+        self.0.extend_from_slice(text.as_bytes());
+        self.0.push(0);
+        self
+    }
+
+    /// A time or second, earliest first.
+    pub(super) fn time(mut self, time: i64) -> Key {
+        self.0.extend_from_slice(&(time.cast_unsigned() ^ (1 << 63)).to_be_bytes());
+        self
+    }
+
+    /// A second, newest first.
+    pub(super) fn newest_first(mut self, second: i64) -> Key {
+        self.0.extend_from_slice(&(!(second.cast_unsigned() ^ (1 << 63))).to_be_bytes());
+        self
+    }
+
+    pub(super) fn number(mut self, no: CallNo) -> Key {
+        self.0.extend_from_slice(&no.to_be_bytes());
+        self
+    }
+
+    fn digest(mut self, digest: [u8; 8]) -> Key {
+        self.0.extend_from_slice(&digest);
+        self
+    }
+
+    pub(super) fn bytes(self) -> Vec<u8> {
+        self.0
+    }
+
+    /// The first key that does not begin with this one.
+    pub(super) fn end(mut self) -> Vec<u8> {
+        while let Some(last) = self.0.pop() {
+            if last < u8::MAX {
+                self.0.push(last + 1);
+                return self.0;
+            }
+        }
+        vec![u8::MAX; 16]
+    }
+}
+
+/// The last four bytes: the call number that ends many keys.
+pub(super) fn trailing_number(key: &[u8]) -> Option<CallNo> {
+    Some(CallNo::from_be_bytes(*key.last_chunk()?))
+}
+
+/// The eight bytes before the trailing call number, as a time.
+pub(super) fn time_at(key: &[u8], from: usize) -> Option<i64> {
+    let bytes: [u8; 8] = key.get(from..from + 8)?.try_into().ok()?;
+    Some((u64::from_be_bytes(bytes) ^ (1 << 63)).cast_signed())
+}
+
+pub(super) fn room(app: AppId, room: &str) -> Key {
+    Key::app(app).text(room)
+}
+
+pub(super) fn name(event: &Event, life: &str) -> Vec<u8> {
+    Key::app(event.app).text(&event.source).text(&event.instance).text(&event.room).text(life).bytes()
+}
+
+/// The key of an event that is kept by itself, in the table of its kind.
+pub(super) fn single(table: Table, event: &Event, digest: [u8; 8]) -> Vec<u8> {
+    let key = match table {
+        Table::Orphans => room(event.app, &event.room).text(&event.source).text(&event.instance),
+        Table::Attributes => room(event.app, &event.room).text(&event.user),
+        Table::Resets => Key::app(event.app).text(&event.source).text(&event.instance),
+        _ => Key::app(event.app),
+    };
+    key.time(event.at.0).digest(digest).bytes()
+}
+
+/// The day of whose file a moment is part.
+pub(super) fn day(at: Millis) -> i64 {
+    at.day()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn byte_order_is_logical_order(a in any::<(u64, String, i64, u32)>(), b in any::<(u64, String, i64, u32)>()) {
+            let clean = |text: &str| text.replace('\0', "");
+            let (a, b) = ((a.0, clean(&a.1), a.2, a.3), (b.0, clean(&b.1), b.2, b.3));
+            let key = |k: &(u64, String, i64, u32)| room(AppId(k.0), &k.1).time(k.2).number(k.3).bytes();
+            prop_assert_eq!(key(&a).cmp(&key(&b)), a.cmp(&b));
+            let newest = |k: &(u64, String, i64, u32)| Key::call(k.3).newest_first(k.2).text(&k.1).bytes();
+            let logical = (a.3, std::cmp::Reverse(a.2), &a.1).cmp(&(b.3, std::cmp::Reverse(b.2), &b.1));
+            prop_assert_eq!(newest(&a).cmp(&newest(&b)), logical);
+            prop_assert_eq!(trailing_number(&key(&a)), Some(a.3));
+        }
+    }
+}

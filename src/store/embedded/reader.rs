@@ -1,0 +1,385 @@
+//! Questions to the embedded store. None of them writes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use super::batch::{Files, user_of};
+use super::file::{DayFile, View};
+use super::finish::decode_ref;
+use super::index::{CallRef, Index, singles};
+use super::keys::{self, Key, Table};
+use super::values::{self, CallRow};
+use crate::records::{AppId, Call, CommId, Event, Millis, Session};
+use crate::store::{
+    CallQuery, Exported, ExportQuery, SessionQuery, StoreError, call_order, export_order, export_session_order,
+    overlaps, session_order,
+};
+
+/// The files and the index at one moment, for one question.
+pub(super) struct Reader<'s> {
+    pub(super) files: &'s Files,
+    pub(super) index: &'s Index,
+}
+
+impl Reader<'_> {
+    fn file(&self, day: i64) -> Option<&Arc<DayFile>> {
+        self.files.get(&day)
+    }
+
+    fn row(&self, at: CallRef) -> Result<Option<CallRow>, StoreError> {
+        match self.file(at.day) {
+            Some(file) => file.view()?.with(Table::Calls, &Key::call(at.no).bytes(), values::decode_call),
+            None => Ok(None),
+        }
+    }
+
+    fn call(&self, row: &CallRow) -> Call {
+        row.life.call(&row.timeline(), row.comm_id())
+    }
+
+    /// Where a call is, by the id that a question names (rule 4 of `docs/records.md`).
+    fn find(&self, app: AppId, comm_id: &CommId) -> Result<Option<(CallRef, CallRow)>, StoreError> {
+        if let Some((app_in_text, room, second)) = comm_id.parts()
+            && app_in_text == app
+        {
+            let day = Millis::from_secs(second).day();
+            let key = keys::room(app, room).time(second).bytes();
+            let mut owner = None;
+            if let Some(file) = self.file(day) {
+                owner = file.view()?.with(Table::CommIds, &key, |value| Ok(decode_ref(value)))?.flatten();
+            }
+            if let Some(at) = owner
+                && let Some(row) = self.row(at)?
+                && row.comm_id() == *comm_id
+            {
+                return Ok(Some((at, row)));
+            }
+            if let Some(found) = self.containing(app, room, second)? {
+                return Ok(Some(found));
+            }
+        }
+        let key = Key::app(app).text(comm_id.as_str()).bytes();
+        for (&day, file) in self.files.iter().rev() {
+            let no = file.view()?.with(Table::Texts, &key, |value| Ok(keys::trailing_number(value)))?.flatten();
+            if let Some(no) = no
+                && let Some(row) = self.row(CallRef { day, no })?
+            {
+                return Ok(Some((CallRef { day, no }, row)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The life of a room's name whose first join was in a second, or else that contains it.
+    fn containing(&self, app: AppId, room: &str, second: i64) -> Result<Option<(CallRef, CallRow)>, StoreError> {
+        let day = Millis::from_secs(second).day();
+        let mut near: BTreeSet<CallRef> = self.index.long_of(app, room).collect();
+        // A creation may be told a second after the first join, on the next day.
+        for day in [day, day + 1] {
+            near.extend(self.calls_of_room(app, room, day)?);
+        }
+        let mut rows = Vec::new();
+        for at in near {
+            rows.extend(self.row(at)?.map(|row| (at, row)));
+        }
+        rows.sort_by(|(_, a), (_, b)| {
+            (a.life.start, &a.source, &a.instance, a.life.begin, &a.life.name)
+                .cmp(&(b.life.start, &b.source, &b.instance, b.life.begin, &b.life.name))
+        });
+        let first_join = |row: &CallRow| row.life.first_join.map(Millis::secs);
+        let alias = rows.iter().position(|(_, row)| first_join(row) == Some(second));
+        let found = alias.or_else(|| rows.iter().position(|(_, row)| {
+            let created = row.life.start.secs();
+            let begin = first_join(row).map_or(created, |join| join.min(created));
+            begin <= second && row.life.end().is_none_or(|(end, _)| second <= end.secs())
+        }));
+        Ok(found.map(|index| rows.swap_remove(index)))
+    }
+
+    fn calls_of_room(&self, app: AppId, room: &str, day: i64) -> Result<Vec<CallRef>, StoreError> {
+        let Some(file) = self.file(day) else { return Ok(Vec::new()) };
+        let prefix = keys::room(app, room);
+        let mut calls = Vec::new();
+        let (from, to) = (prefix.clone().bytes(), prefix.end());
+        file.view()?.scan(Table::Rooms, &from, Some(&to), false, &mut |key, _| {
+            calls.extend(keys::trailing_number(key).map(|no| CallRef { day, no }));
+            ControlFlow::Continue(())
+        })?;
+        Ok(calls)
+    }
+
+    pub(super) fn find_call(
+        &self,
+        app: AppId,
+        comm_id: &CommId,
+        horizon: Millis,
+    ) -> Result<Option<Call>, StoreError> {
+        let found = self.find(app, comm_id)?.filter(|(_, row)| row.life.last_evidence >= horizon);
+        Ok(found.map(|(_, row)| self.call(&row)))
+    }
+
+    pub(super) fn sessions(&self, query: &SessionQuery<'_>) -> Result<Vec<Session>, StoreError> {
+        let Some((at, row)) = self.find(query.app, query.comm_id)? else { return Ok(Vec::new()) };
+        if row.life.last_evidence < query.horizon {
+            return Ok(Vec::new());
+        }
+        let Some(file) = self.file(at.day) else { return Ok(Vec::new()) };
+        let call = OfCall { view: file.view()?, at, row: &row };
+        let skip = usize::try_from(query.skip).unwrap_or(usize::MAX);
+        if query.users.is_none() && row.listed {
+            return call.listed(query, skip);
+        }
+        let mut sessions = match query.users {
+            Some(users) => call.of_users(users)?,
+            None => call.all()?,
+        };
+        sessions.retain(|session| meets(session, query));
+        sessions.sort_unstable_by(session_order);
+        Ok(sessions.into_iter().skip(skip).take(query.take).collect())
+    }
+
+    pub(super) fn calls(&self, query: &CallQuery<'_>) -> Result<Vec<Call>, StoreError> {
+        let wanted = |row: &CallRow| {
+            row.life.last_evidence >= query.horizon
+                && query.room.is_none_or(|room| row.room == room)
+                && overlaps(row.life.start, row.life.end().map(|(at, _)| at), query.from_s, query.to_s, query.now)
+        };
+        let skip = usize::try_from(query.skip).unwrap_or(usize::MAX);
+        let needed = skip.saturating_add(query.take);
+        let mut found: Vec<Call> = Vec::new();
+        let (created_inside, before) = self.candidates(query)?;
+        for same_second in created_inside.values().rev().chain(std::iter::once(&before)) {
+            if found.len() >= needed {
+                break;
+            }
+            let mut tied = Vec::new();
+            for &at in same_second {
+                tied.extend(self.row(at)?.filter(wanted).map(|row| self.call(&row)));
+            }
+            tied.sort_by(call_order);
+            found.append(&mut tied);
+        }
+        Ok(found.into_iter().skip(skip).take(query.take).collect())
+    }
+
+    /// The calls that were created in a window, by second; and those created before that may reach into it:
+    /// of the same day, and the long ones.
+    #[expect(clippy::type_complexity, reason = "the two parts are used in one place")]
+    fn candidates(
+        &self,
+        query: &CallQuery<'_>,
+    ) -> Result<(BTreeMap<i64, Vec<CallRef>>, Vec<CallRef>), StoreError> {
+        let day_of = |second: i64| Millis::from_secs(second).day();
+        let mut inside: BTreeMap<i64, Vec<CallRef>> = BTreeMap::new();
+        let mut before: BTreeSet<CallRef> = match query.room {
+            Some(room) => self.index.long_of(query.app, room).collect(),
+            None => self.index.long_of_app(query.app).collect(),
+        };
+        // A call is kept on the day of its begin; its creation may lie on a neighbouring one.
+        let days = day_of(query.from_s).saturating_sub(1)..=day_of(query.to_s).saturating_add(1);
+        for (&day, file) in self.files.range(days) {
+            if let Some(room) = query.room {
+                before.extend(self.calls_of_room(query.app, room, day)?);
+                continue;
+            }
+            let prefix = Key::app(query.app);
+            let (from, to) = (prefix.clone().newest_first(query.to_s).bytes(), prefix.end());
+            file.view()?.scan(Table::Apps, &from, Some(&to), false, &mut |key, _| {
+                let (Some(created), Some(no)) = (keys::time_at(key, 8).map(|time| !time), keys::trailing_number(key))
+                else {
+                    return ControlFlow::Continue(());
+                };
+                if created >= query.from_s {
+                    inside.entry(created).or_default().push(CallRef { day, no });
+                } else {
+                    before.insert(CallRef { day, no });
+                }
+                ControlFlow::Continue(())
+            })?;
+        }
+        for at in inside.values().flatten() {
+            before.remove(at);
+        }
+        Ok((inside, before.into_iter().collect()))
+    }
+
+    pub(super) fn export(
+        &self,
+        query: &ExportQuery,
+        sink: &mut dyn FnMut(Exported<'_>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        for (_, calls) in self.calls_to_export(query.app)? {
+            for at in calls {
+                let (Some(file), Some(row)) = (self.file(at.day), self.row(at)?) else { continue };
+                let of_call = OfCall { view: file.view()?, at, row: &row };
+                if query.events {
+                    for event in of_call.events()? {
+                        sink_event(&event, query, sink)?;
+                    }
+                } else if query.from <= row.life.start && row.life.start <= query.to {
+                    let mut sessions = of_call.all()?;
+                    sessions.sort_by(export_session_order);
+                    sink(Exported::Call(&self.call(&row), &sessions))?;
+                }
+            }
+        }
+        if query.events {
+            let mut rest = Vec::new();
+            for file in self.files.values() {
+                let view = file.view()?;
+                for table in [Table::Orphans, Table::Attributes, Table::Resets, Table::Unknown] {
+                    rest.extend(singles(&view, table)?.into_iter().filter(|event| event.app == query.app));
+                }
+            }
+            rest.sort();
+            for event in &rest {
+                sink_event(event, query, sink)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Every call of an application, by the day of its id, in the order of export.
+    fn calls_to_export(&self, app: AppId) -> Result<BTreeMap<i64, Vec<CallRef>>, StoreError> {
+        let mut days: BTreeMap<i64, Vec<(Call, CallRef)>> = BTreeMap::new();
+        for (&day, file) in self.files {
+            let prefix = Key::app(app);
+            let (from, to) = (prefix.clone().bytes(), prefix.end());
+            let mut calls = Vec::new();
+            file.view()?.scan(Table::Apps, &from, Some(&to), false, &mut |key, _| {
+                calls.extend(keys::trailing_number(key).map(|no| CallRef { day, no }));
+                ControlFlow::Continue(())
+            })?;
+            for at in calls {
+                let Some(row) = self.row(at)? else { continue };
+                let second = row.comm_id().parts().map_or(row.life.start.secs(), |(_, _, second)| second);
+                let call = self.call(&row);
+                days.entry(Millis::from_secs(second).day()).or_default().push((call, at));
+            }
+        }
+        let in_order = |mut calls: Vec<(Call, CallRef)>| {
+            calls.sort_by(|(a, _), (b, _)| export_order(a, b));
+            calls.into_iter().map(|(_, at)| at).collect()
+        };
+        Ok(days.into_iter().map(|(day, calls)| (day, in_order(calls))).collect())
+    }
+}
+
+fn sink_event(
+    event: &Event,
+    query: &ExportQuery,
+    sink: &mut dyn FnMut(Exported<'_>) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let inside = query.from <= event.at && event.at <= query.to;
+    if inside { sink(Exported::Event(event)) } else { Ok(()) }
+}
+
+fn meets(session: &Session, query: &SessionQuery<'_>) -> bool {
+    overlaps(session.joined, session.left, query.from_s, query.to_s, query.now)
+}
+
+/// One call, in its file.
+struct OfCall<'r> {
+    view: View,
+    at: CallRef,
+    row: &'r CallRow,
+}
+
+impl OfCall<'_> {
+    fn decode(&self, user: &str, bytes: &[u8]) -> Result<Vec<Session>, StoreError> {
+        let stays = values::decode_stays(bytes)?;
+        Ok(stays.iter().map(|stay| self.row.life.session(&self.row.room, user, stay)).collect())
+    }
+
+    fn of_user(&self, user: &str) -> Result<Vec<Session>, StoreError> {
+        let key = Key::call(self.at.no).text(user).bytes();
+        Ok(self.view.with(Table::Stays, &key, |bytes| self.decode(user, bytes))?.unwrap_or_default())
+    }
+
+    fn of_users(&self, users: &[String]) -> Result<Vec<Session>, StoreError> {
+        let mut sessions = Vec::new();
+        for user in users.iter().collect::<BTreeSet<_>>() {
+            sessions.extend(self.of_user(user)?);
+        }
+        Ok(sessions)
+    }
+
+    fn all(&self) -> Result<Vec<Session>, StoreError> {
+        let prefix = Key::call(self.at.no);
+        let (from, to) = (prefix.clone().bytes(), prefix.end());
+        let mut sessions = Vec::new();
+        let mut outcome = Ok(());
+        self.view.scan(Table::Stays, &from, Some(&to), false, &mut |key, value| {
+            match self.decode(&user_of(key).unwrap_or_default(), value) {
+                Ok(more) => {
+                    sessions.extend(more);
+                    ControlFlow::Continue(())
+                }
+                Err(error) => {
+                    outcome = Err(error);
+                    ControlFlow::Break(())
+                }
+            }
+        })?;
+        outcome.map(|()| sessions)
+    }
+
+    /// One page of a large call: its listing by join, from the newest that the window allows, as far as needed.
+    fn listed(&self, query: &SessionQuery<'_>, skip: usize) -> Result<Vec<Session>, StoreError> {
+        let prefix = Key::call(self.at.no);
+        let (from, to) = (prefix.clone().newest_first(query.to_s).bytes(), prefix.end());
+        let (mut passed, mut page) = (0, Vec::new());
+        let mut outcome = Ok(());
+        self.view.scan(Table::Joins, &from, Some(&to), false, &mut |key, _| {
+            match self.joined_at(key) {
+                Ok(mut same) => {
+                    same.retain(|session| meets(session, query));
+                    same.sort_by(session_order);
+                    for session in same {
+                        if passed < skip {
+                            passed += 1;
+                        } else if page.len() < query.take {
+                            page.push(session);
+                        }
+                    }
+                }
+                Err(error) => outcome = Err(error),
+            }
+            let done = outcome.is_err() || page.len() >= query.take;
+            if done { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        outcome.map(|()| page)
+    }
+
+    /// The sessions that one row of the listing stands for: those of one user that began in one second.
+    fn joined_at(&self, key: &[u8]) -> Result<Vec<Session>, StoreError> {
+        let second = keys::time_at(key, 4).map(|time| !time);
+        let user = key.get(12..key.len().saturating_sub(1)).map(<[u8]>::to_vec);
+        let user = user.and_then(|user| String::from_utf8(user).ok()).unwrap_or_default();
+        let mut sessions = self.of_user(&user)?;
+        sessions.retain(|session| Some(session.joined.secs()) == second);
+        Ok(sessions)
+    }
+
+    /// Every event of the call: by user, then in order.
+    fn events(&self) -> Result<Vec<Event>, StoreError> {
+        let prefix = Key::call(self.at.no);
+        let (from, to) = (prefix.clone().bytes(), prefix.end());
+        let mut events = Vec::new();
+        let mut outcome = Ok(());
+        self.view.scan(Table::Events, &from, Some(&to), false, &mut |key, value| {
+            match values::decode_events(value, self.row, &user_of(key).unwrap_or_default()) {
+                Ok(more) => {
+                    events.extend(more);
+                    ControlFlow::Continue(())
+                }
+                Err(error) => {
+                    outcome = Err(error);
+                    ControlFlow::Break(())
+                }
+            }
+        })?;
+        outcome.map(|()| events)
+    }
+}

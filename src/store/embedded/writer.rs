@@ -1,0 +1,305 @@
+//! The one thread that writes: what arrived while the last commit ran goes into the next one, and each sender is
+//! answered once its part is durable.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::batch::{Batch, ChangesByDay, Files};
+use super::file::{Changes, DayFile};
+use super::keys::{Key, Table};
+use super::{CACHE_NEW_BYTES, CACHE_OLD_BYTES, EmbeddedOptions, Shared, State, values};
+use crate::records::fold::Admission;
+use crate::records::{Event, Millis};
+use crate::store::{Appended, StoreError, Swept};
+
+/// Events that one commit takes of what waits; a single sender's batch is never split.
+const COMMIT_EVENTS_MAX: usize = 4_000;
+
+/// Free space that must remain: the engine's files are sparse, so running out strikes in the middle of a commit.
+const FREE_BYTES_MIN: u64 = 64 << 20;
+
+/// How often files are tried again after an error, while questions still hold the old ones.
+const REOPEN_TRIES_MAX: u32 = 50;
+const REOPEN_PAUSE: Duration = Duration::from_millis(20);
+
+type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
+
+/// Something for the writer to do.
+#[derive(Debug)]
+pub(super) enum Job {
+    /// Keep events.
+    Append { events: Vec<Event>, reply: Reply<Appended> },
+    /// Drop what has no evidence since a moment.
+    Sweep { horizon: Millis, reply: Reply<Swept> },
+    /// Pack a day.
+    Seal { day: i64, reply: Reply<bool> },
+}
+
+pub(super) struct Writer {
+    shared: Arc<Shared>,
+    options: EmbeddedOptions,
+}
+
+impl Writer {
+    pub(super) fn new(shared: Arc<Shared>, options: EmbeddedOptions) -> Writer {
+        Writer { shared, options }
+    }
+
+    /// Works until every sender is gone.
+    pub(super) fn run(self, mut queue: mpsc::Receiver<Job>) {
+        let mut next = None;
+        while let Some(job) = next.take().or_else(|| queue.blocking_recv()) {
+            match job {
+                Job::Append { events, reply } => {
+                    let mut waiting = events.len();
+                    let mut group = vec![(events, reply)];
+                    while waiting < COMMIT_EVENTS_MAX {
+                        match queue.try_recv() {
+                            Ok(Job::Append { events, reply }) => {
+                                waiting += events.len();
+                                group.push((events, reply));
+                            }
+                            Ok(other) => {
+                                next = Some(other);
+                                break;
+                            }
+                            Err(_) => break,
+                        }
+                    }
+                    self.append(group);
+                }
+                Job::Sweep { horizon, reply } => {
+                    let swept = self.recovering(|writer| writer.sweep(horizon));
+                    let _ = reply.send(swept);
+                }
+                Job::Seal { day, reply } => {
+                    let sealed = self.recovering(|writer| writer.seal(day));
+                    let _ = reply.send(sealed);
+                }
+            }
+        }
+    }
+
+    fn append(&self, group: Vec<(Vec<Event>, Reply<Appended>)>) {
+        let (batches, replies): (Vec<Vec<Event>>, Vec<Reply<Appended>>) = group.into_iter().unzip();
+        match self.recovering(|writer| writer.commit(batches)) {
+            Ok(appended) => {
+                for (reply, appended) in replies.into_iter().zip(appended) {
+                    // A sender that has gone away misses nothing but the answer.
+                    let _ = reply.send(Ok(appended));
+                }
+            }
+            Err(error) => {
+                for reply in replies {
+                    let _ = reply.send(Err(error.clone()));
+                }
+            }
+        }
+    }
+
+    /// After an error the engine refuses everything until its files are opened again, and what is in memory may
+    /// be ahead of them: both are begun anew.
+    fn recovering<T>(&self, work: impl FnOnce(&Writer) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        if self.shared.read().files.is_none() {
+            self.reopen()?;
+        }
+        let outcome = self.has_room().and_then(|()| work(self));
+        if matches!(outcome, Err(StoreError::Unavailable(_) | StoreError::Corrupt(_))) {
+            let _ = self.reopen();
+        }
+        outcome
+    }
+
+    fn reopen(&self) -> Result<(), StoreError> {
+        *self.shared.state.write().unwrap_or_else(PoisonError::into_inner) = State::default();
+        let mut outcome = Err(StoreError::Unavailable("the files are being opened again".to_owned()));
+        for _ in 0..REOPEN_TRIES_MAX {
+            outcome = self.shared.open_files();
+            if outcome.is_ok() {
+                break;
+            }
+            pause(REOPEN_PAUSE);
+        }
+        *self.shared.state.write().unwrap_or_else(PoisonError::into_inner) = outcome?;
+        Ok(())
+    }
+
+    fn has_room(&self) -> Result<(), StoreError> {
+        let stat = rustix::fs::statvfs(&self.shared.dir)
+            .map_err(|error| StoreError::Refused(format!("cannot ask for free space: {error}")))?;
+        if stat.f_bavail.saturating_mul(stat.f_frsize) < FREE_BYTES_MIN {
+            return Err(StoreError::Refused(format!(
+                "less than {} MiB are free below {}",
+                FREE_BYTES_MIN >> 20,
+                self.shared.dir.display()
+            )));
+        }
+        Ok(())
+    }
+
+    /// Folds a group of batches in and makes them durable, all in one commit a file.
+    fn commit(&self, batches: Vec<Vec<Event>>) -> Result<Vec<Appended>, StoreError> {
+        let started = self.options.monotonic.map(|clock| clock());
+        let (appended, changes, deltas) = {
+            let state = self.shared.read();
+            let Some(files) = &state.files else {
+                return Err(StoreError::Unavailable("the files are being opened again".to_owned()));
+            };
+            let mut batch = Batch::new(files, &state.index);
+            let appended = take_all(&mut batch, batches)?;
+            let (changes, deltas) = batch.finish()?;
+            (appended, changes, deltas)
+        };
+        self.make_durable(&changes)?;
+        let mut state = self.shared.state.write().unwrap_or_else(PoisonError::into_inner);
+        deltas.into_iter().for_each(|delta| state.index.apply(delta));
+        drop(state);
+        if let (Some(on_commit), Some(clock), Some(started)) =
+            (&self.options.on_commit, self.options.monotonic, started)
+        {
+            on_commit(clock().saturating_sub(started), appended.iter().map(|part| part.new).sum());
+        }
+        Ok(appended)
+    }
+
+    /// One commit a file. Where a batch moves rows between files, what it adds is durable before what it takes
+    /// away is gone: a crash in between leaves a row twice, which the next fold of it mends, and never loses one.
+    fn make_durable(&self, changes: &ChangesByDay) -> Result<(), StoreError> {
+        let touched = changes.iter().filter(|(_, changes)| !changes.is_empty());
+        let files: Vec<(Arc<DayFile>, &Changes)> =
+            touched.map(|(&day, changes)| Ok((self.file(day)?, changes))).collect::<Result<_, StoreError>>()?;
+        let takes_away = |changes: &&Changes| changes.values().any(Option::is_none);
+        if let [(file, changes)] = files.as_slice() {
+            return file.commit(changes);
+        }
+        if !files.iter().any(|(_, changes)| takes_away(changes)) {
+            return files.iter().try_for_each(|(file, changes)| file.commit(changes));
+        }
+        for (file, changes) in &files {
+            let added: Changes = changes
+                .iter()
+                .filter(|(_, value)| value.is_some())
+                .map(|(key, value)| (key.clone(), value.clone()))
+                .collect();
+            file.commit(&added)?;
+        }
+        for (file, changes) in files.iter().filter(|(_, changes)| takes_away(changes)) {
+            let taken: Changes =
+                changes.keys().filter(|key| changes[*key].is_none()).map(|key| (key.clone(), None)).collect();
+            file.commit(&taken)?;
+        }
+        Ok(())
+    }
+
+    /// The file of a day, made if it is the first of its day.
+    fn file(&self, day: i64) -> Result<Arc<DayFile>, StoreError> {
+        if let Some(file) = self.shared.read().files.as_ref().and_then(|files| files.get(&day)) {
+            return Ok(Arc::clone(file));
+        }
+        let file = Arc::new(DayFile::open(&self.shared.path(day), day, CACHE_NEW_BYTES)?);
+        sync_dir(&self.shared.dir)?;
+        let mut state = self.shared.state.write().unwrap_or_else(PoisonError::into_inner);
+        state.files.get_or_insert_default().insert(day, Arc::clone(&file));
+        Ok(file)
+    }
+
+    /// Drops the days that hold nothing with evidence since `horizon`.
+    fn sweep(&self, horizon: Millis) -> Result<Swept, StoreError> {
+        let old: Vec<Arc<DayFile>> = {
+            let state = self.shared.read();
+            state.files.iter().flat_map(Files::values).filter(|file| file.day < horizon.day()).cloned().collect()
+        };
+        let mut swept = Swept::default();
+        for file in old {
+            let (all_old, open) = self.all_before(&file, horizon)?;
+            if !all_old {
+                continue;
+            }
+            let mut calls = 0;
+            file.view()?.scan(Table::Calls, &[], None, false, &mut |_, _| {
+                calls += 1;
+                ControlFlow::Continue(())
+            })?;
+            {
+                let mut state = self.shared.state.write().unwrap_or_else(PoisonError::into_inner);
+                state.index.forget_day(file.day, open);
+                state.files.get_or_insert_default().remove(&file.day);
+            }
+            remove(&file.path)?;
+            swept.calls += calls;
+        }
+        Ok(swept)
+    }
+
+    /// Whether no call of a file from before the horizon's day reaches behind the horizon; and how many of its
+    /// calls are open. Only long calls can reach out of their day.
+    fn all_before(&self, file: &DayFile, horizon: Millis) -> Result<(bool, u64), StoreError> {
+        let long: Vec<_> = self.shared.read().index.long_of_day(file.day).collect();
+        let view = file.view()?;
+        let (mut all_before, mut open) = (true, 0);
+        for at in long {
+            if let Some(row) = view.with(Table::Calls, &Key::call(at.no).bytes(), values::decode_call)? {
+                all_before &= row.life.last_evidence < horizon;
+                open += u64::from(row.life.end().is_none());
+            }
+        }
+        Ok((all_before, open))
+    }
+
+    /// Replaces a day's file by its packed form.
+    fn seal(&self, day: i64) -> Result<bool, StoreError> {
+        let open = self.shared.read().files.as_ref().and_then(|files| files.get(&day)).cloned();
+        let Some(open) = open.filter(|file| !file.sealed) else { return Ok(false) };
+        let packed = open.path.with_extension("sealing");
+        open.write_packed(&packed)?;
+        std::fs::rename(&packed, &open.path)
+            .map_err(|error| StoreError::Unavailable(format!("cannot put a packed day in place: {error}")))?;
+        sync_dir(&self.shared.dir)?;
+        let sealed = Arc::new(DayFile::open(&open.path, day, CACHE_OLD_BYTES)?);
+        let mut state = self.shared.state.write().unwrap_or_else(PoisonError::into_inner);
+        state.files.get_or_insert_default().insert(day, sealed);
+        Ok(true)
+    }
+}
+
+/// Takes each sender's events in. Events of one timeline go in by time, so that most of them are the next step.
+fn take_all(batch: &mut Batch<'_>, batches: Vec<Vec<Event>>) -> Result<Vec<Appended>, StoreError> {
+    let mut appended = vec![Appended::default(); batches.len()];
+    let mut in_order: BTreeMap<(Event, usize), u64> = BTreeMap::new();
+    for (sender, events) in batches.into_iter().enumerate() {
+        for event in events {
+            *in_order.entry((event, sender)).or_default() += 1;
+        }
+    }
+    for ((event, sender), times) in in_order {
+        let admission = batch.take(event)?;
+        let part = &mut appended[sender];
+        let new = u64::from(admission == Admission::New);
+        part.new += new;
+        part.duplicate += times - new;
+    }
+    Ok(appended)
+}
+
+fn remove(path: &Path) -> Result<(), StoreError> {
+    std::fs::remove_file(path)
+        .map_err(|error| StoreError::Unavailable(format!("cannot remove {}: {error}", path.display())))
+}
+
+/// A new name in a directory is durable once the directory is.
+fn sync_dir(dir: &Path) -> Result<(), StoreError> {
+    std::fs::File::open(dir)
+        .and_then(|dir| dir.sync_all())
+        .map_err(|error| StoreError::Unavailable(format!("cannot sync {}: {error}", dir.display())))
+}
+
+fn pause(length: Duration) {
+    let (_stay, wait) = std::sync::mpsc::channel::<()>();
+    // Nobody sends: this only waits, on the writer's own thread.
+    let _ = wait.recv_timeout(length);
+}

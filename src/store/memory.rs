@@ -1,0 +1,312 @@
+//! The reference store: every room is folded again from all of its events whenever one arrives. Obviously right,
+//! and good enough for tests, for `--memory` and for `demo`. The embedded store is tested against it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use crate::records::fold::{self, Admission, Claim, EventSet, Timeline};
+use crate::records::{AppId, Call, CommId, Event, Kind, Millis, Session};
+
+use super::{
+    Appended, CallQuery, Counts, Exported, ExportQuery, SessionQuery, Store, StoreError, Swept, call_order,
+    overlaps, session_order,
+};
+
+/// Everything in memory.
+#[derive(Debug, Default)]
+pub struct Memory(RwLock<State>);
+
+type RoomName = (AppId, String);
+
+#[derive(Debug, Default)]
+struct State {
+    /// All timelines of one room's name, since they share its seconds and its attributes.
+    rooms: BTreeMap<RoomName, Room>,
+    /// Restarts of media servers, by application, source and instance.
+    resets: BTreeMap<(AppId, String, String), EventSet>,
+    /// What no rule knows.
+    unknown: EventSet,
+}
+
+#[derive(Debug, Default)]
+struct Room {
+    timelines: BTreeMap<Timeline, EventSet>,
+    attributes: EventSet,
+    calls: Vec<Folded>,
+    orphans: Vec<Event>,
+}
+
+#[derive(Debug)]
+struct Folded {
+    call: Call,
+    first_join_s: Option<i64>,
+    /// In the order of questions.
+    sessions: Vec<Session>,
+    /// By user, then in order.
+    events: Vec<Event>,
+}
+
+impl State {
+    /// Adds one event; the room's name that must be folded again, if any.
+    fn admit(&mut self, event: Event) -> (Admission, Vec<RoomName>) {
+        let name = (event.app, event.room.clone());
+        match event.kind {
+            Kind::Unknown { .. } => (self.unknown.admit(event), Vec::new()),
+            Kind::EmitterReset => {
+                let touched = self.rooms.keys().filter(|(app, _)| *app == event.app).cloned().collect();
+                let emitter = (event.app, event.source.clone(), event.instance.clone());
+                (self.resets.entry(emitter).or_default().admit(event), touched)
+            }
+            Kind::Attributes => {
+                (self.rooms.entry(name.clone()).or_default().attributes.admit(event), vec![name])
+            }
+            Kind::RoomCreated
+            | Kind::RoomDestroyed
+            | Kind::UserJoined
+            | Kind::UserLeft
+            | Kind::UserChanged
+            | Kind::Media { .. }
+            | Kind::RecordJoined(_)
+            | Kind::RecordLeft(_) => {
+                let room = self.rooms.entry(name.clone()).or_default();
+                (room.timelines.entry(Timeline::of(&event)).or_default().admit(event), vec![name])
+            }
+        }
+    }
+
+    fn fold_again(&mut self, name: &RoomName) {
+        let Some(room) = self.rooms.get_mut(name) else { return };
+        let mut lives = Vec::new();
+        room.orphans.clear();
+        for (timeline, events) in &room.timelines {
+            let emitter = (timeline.app, timeline.source.clone(), timeline.instance.clone());
+            let resets: Vec<Millis> = self
+                .resets
+                .get(&emitter)
+                .map(|resets| resets.as_slice().iter().map(|reset| reset.at).collect())
+                .unwrap_or_default();
+            let cut = fold::lives(events.as_slice(), &resets, None);
+            room.orphans.extend(cut.orphans.into_iter().cloned());
+            lives.extend(cut.lives.into_iter().map(|(life, events)| (timeline, life, events)));
+        }
+        lives.sort_by(|(at, a, _), (bt, b, _)| {
+            (a.start, &at.source, &at.instance, a.begin, &a.name).cmp(&(
+                b.start,
+                &bt.source,
+                &bt.instance,
+                b.begin,
+                &b.name,
+            ))
+        });
+        let claims: Vec<Claim> = lives.iter().map(|(timeline, life, _)| life.claim(timeline)).collect();
+        let seconds = fold::seconds(&claims);
+        room.calls = lives
+            .into_iter()
+            .zip(seconds)
+            .map(|((timeline, life, events), second)| {
+                let comm_id = life.comm_id(timeline, second);
+                let call = life.call(timeline, comm_id);
+                let mut folded = Folded {
+                    first_join_s: life.first_join.map(Millis::secs),
+                    sessions: sessions(&life, timeline, &events, room.attributes.as_slice()),
+                    events: events.into_iter().cloned().collect(),
+                    call,
+                };
+                folded.sessions.sort_by(session_order);
+                folded.events.sort_by(|a, b| (fold::owner(a), a).cmp(&(fold::owner(b), b)));
+                folded
+            })
+            .collect();
+    }
+
+    fn find(&self, app: AppId, comm_id: &CommId) -> Option<&Folded> {
+        let exact = |room: &'_ Room| room.calls.iter().position(|folded| folded.call.comm_id == *comm_id);
+        if let Some((app_in_text, room, second)) = comm_id.parts()
+            && app_in_text == app
+            && let Some(room) = self.rooms.get(&(app, room.to_owned()))
+        {
+            if let Some(index) = exact(room) {
+                return room.calls.get(index);
+            }
+            // Rule 4: the second of the first join, else any second that the life contains.
+            let lives = || room.calls.iter();
+            let alias = lives().find(|folded| folded.first_join_s == Some(second));
+            if let Some(folded) = alias.or_else(|| lives().find(|folded| folded.contains(second))) {
+                return Some(folded);
+            }
+        }
+        self.rooms.iter().filter(|((owner, _), _)| *owner == app).find_map(|(_, room)| {
+            exact(room).and_then(|index| room.calls.get(index))
+        })
+    }
+}
+
+impl Folded {
+    fn contains(&self, second: i64) -> bool {
+        let begin = self.first_join_s.map_or(self.call.created.secs(), |join| join.min(self.call.created.secs()));
+        begin <= second && self.call.ended.is_none_or(|end| second <= end.secs())
+    }
+}
+
+fn sessions(life: &fold::Life, timeline: &Timeline, events: &[&Event], attributes: &[Event]) -> Vec<Session> {
+    let mut users: BTreeMap<&str, Vec<&Event>> = BTreeMap::new();
+    for event in events {
+        users.entry(fold::owner(event)).or_default().push(event);
+    }
+    let mut sessions = Vec::new();
+    for (user, events) in users.iter().filter(|(user, _)| !user.is_empty()) {
+        let told: Vec<&Event> = attributes.iter().filter(|event| event.user == **user).collect();
+        let stays = fold::stays(events, &told);
+        sessions.extend(stays.iter().map(|stay| life.session(&timeline.room, user, stay)));
+    }
+    sessions
+}
+
+impl Memory {
+    fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Store for Memory {
+    async fn append(&self, events: Vec<Event>) -> Result<Appended, StoreError> {
+        let mut state = self.write();
+        let mut appended = Appended::default();
+        let mut touched = BTreeSet::new();
+        for event in events {
+            let (admission, rooms) = state.admit(event);
+            match admission {
+                Admission::New => appended.new += 1,
+                Admission::Known => {
+                    appended.duplicate += 1;
+                    continue;
+                }
+                Admission::Reworded => appended.duplicate += 1,
+            }
+            touched.extend(rooms);
+        }
+        for name in &touched {
+            state.fold_again(name);
+        }
+        Ok(appended)
+    }
+
+    async fn sessions(&self, query: &SessionQuery<'_>) -> Result<Vec<Session>, StoreError> {
+        let state = self.read();
+        let Some(folded) = state.find(query.app, query.comm_id) else { return Ok(Vec::new()) };
+        if folded.call.last_evidence < query.horizon {
+            return Ok(Vec::new());
+        }
+        let asked = |session: &&Session| {
+            query.users.is_none_or(|users| users.contains(&session.user))
+                && overlaps(session.joined, session.left, query.from_s, query.to_s, query.now)
+        };
+        let skip = usize::try_from(query.skip).unwrap_or(usize::MAX);
+        Ok(folded.sessions.iter().filter(asked).skip(skip).take(query.take).cloned().collect())
+    }
+
+    async fn calls(&self, query: &CallQuery<'_>) -> Result<Vec<Call>, StoreError> {
+        let state = self.read();
+        let mut calls: Vec<&Call> = state
+            .rooms
+            .iter()
+            .filter(|((app, room), _)| *app == query.app && query.room.is_none_or(|asked| asked == room))
+            .flat_map(|(_, room)| room.calls.iter().map(|folded| &folded.call))
+            .filter(|call| call.last_evidence >= query.horizon)
+            .filter(|call| overlaps(call.created, call.ended, query.from_s, query.to_s, query.now))
+            .collect();
+        calls.sort_by(|a, b| call_order(a, b));
+        let skip = usize::try_from(query.skip).unwrap_or(usize::MAX);
+        Ok(calls.into_iter().skip(skip).take(query.take).cloned().collect())
+    }
+
+    async fn call(&self, app: AppId, comm_id: &CommId, horizon: Millis) -> Result<Option<Call>, StoreError> {
+        let call = self.read().find(app, comm_id).map(|folded| folded.call.clone());
+        Ok(call.filter(|call| call.last_evidence >= horizon))
+    }
+
+    async fn sweep(&self, horizon: Millis) -> Result<Swept, StoreError> {
+        let mut state = self.write();
+        let mut swept = Swept::default();
+        let names: Vec<RoomName> = state.rooms.keys().cloned().collect();
+        for name in names {
+            let Some(room) = state.rooms.get_mut(&name) else { continue };
+            let mut dropped: BTreeSet<Event> =
+                room.orphans.iter().filter(|event| event.at < horizon).cloned().collect();
+            for old in room.calls.iter().filter(|folded| folded.call.last_evidence < horizon) {
+                swept.calls += 1;
+                dropped.extend(old.events.iter().cloned());
+            }
+            if dropped.is_empty() {
+                continue;
+            }
+            for events in room.timelines.values_mut() {
+                let kept = std::mem::take(events).into_vec().into_iter().filter(|event| !dropped.contains(event));
+                *events = EventSet::from_events(kept);
+            }
+            room.timelines.retain(|_, events| !events.as_slice().is_empty());
+            state.fold_again(&name);
+        }
+        Ok(swept)
+    }
+
+    fn counts(&self) -> Counts {
+        let state = self.read();
+        let calls = state.rooms.values().flat_map(|room| &room.calls);
+        Counts {
+            open_calls: calls.filter(|folded| folded.call.ended.is_none()).count() as u64,
+            orphans: state.rooms.values().map(|room| room.orphans.len() as u64).sum(),
+        }
+    }
+
+    fn export(
+        &self,
+        query: &ExportQuery,
+        sink: &mut dyn FnMut(Exported<'_>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let state = self.read();
+        let mut calls: Vec<&Folded> = state
+            .rooms
+            .iter()
+            .filter(|((app, _), _)| *app == query.app)
+            .flat_map(|(_, room)| &room.calls)
+            .collect();
+        calls.sort_by(|a, b| super::export_order(&a.call, &b.call));
+        if query.events {
+            for event in calls.iter().flat_map(|folded| &folded.events) {
+                sink_event(event, query, sink)?;
+            }
+            let mut rest: Vec<&Event> = state.unknown.as_slice().iter().collect();
+            rest.extend(state.resets.values().flat_map(EventSet::as_slice));
+            for room in state.rooms.values() {
+                rest.extend(room.attributes.as_slice().iter().chain(&room.orphans));
+            }
+            rest.sort();
+            for event in rest.into_iter().filter(|event| event.app == query.app) {
+                sink_event(event, query, sink)?;
+            }
+            return Ok(());
+        }
+        for folded in calls {
+            if query.from <= folded.call.created && folded.call.created <= query.to {
+                let mut sessions = folded.sessions.clone();
+                sessions.sort_by(super::export_session_order);
+                sink(Exported::Call(&folded.call, &sessions))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn sink_event(
+    event: &Event,
+    query: &ExportQuery,
+    sink: &mut dyn FnMut(Exported<'_>) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let inside = query.from <= event.at && event.at <= query.to;
+    if inside { sink(Exported::Event(event)) } else { Ok(()) }
+}
