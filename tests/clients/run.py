@@ -51,21 +51,24 @@ def account(name, app, *keys):
 
 
 class Server:
-    """The binary with settings of its own, until `stop`."""
+    """The binary on a port of its own, until `stop`."""
 
-    def __init__(self, binary, folder, name, settings, *flags):
+    def __init__(self, folder, name, *command):
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         self.endpoint = f"127.0.0.1:{port}"
+        self.log = folder / f"{name}.log"
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen([*command, "--listen", self.endpoint], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder)
+        self.wait()
+
+    @classmethod
+    def with_settings(cls, binary, folder, name, settings, *flags):
+        """`rollbook serve --memory` with settings of its own."""
         config = folder / f"{name}.toml"
         config.write_text(settings)
         config.chmod(0o600)
-        self.log = folder / f"{name}.log"
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [binary, "serve", "--memory", "--config", str(config), "--listen", self.endpoint, *flags],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder)
-        self.wait()
+        return cls(folder, name, binary, "serve", "--memory", "--config", str(config), *flags)
 
     def wait(self):
         """Until it answers `/readyz`; says what it logged if it never does."""
@@ -160,7 +163,7 @@ def count_node(output):
 
 
 def main():
-    """Three servers, six clients, one line at the end."""
+    """Four servers, six clients, one line at the end."""
     binary = str(pathlib.Path(sys.argv[1]).resolve())
     now = int(time.time())
     start = now - 3600
@@ -171,19 +174,21 @@ def main():
         # No limit here: the clients together ask more than twenty times a second.
         accounts = [account("main", APP, MAIN, TEMPORARY), account("other", 1400000003, STRANGER)]
         settings = "\n".join(["[limits]", "requests_per_second = 0", *accounts])
-        servers.append(Server(binary, folder, "main", settings))
-        servers.append(Server(binary, folder, "default", account("burst", 1400000002, BURST)))
+        servers.append(Server.with_settings(binary, folder, "main", settings))
+        servers.append(Server.with_settings(binary, folder, "default", account("burst", 1400000002, BURST)))
         own = {name: {"app": 1400000100 + n, **key(100 + n)} for n, name in enumerate(LIMITED)}
         accounts = [account(name, one["app"], one) for name, one in own.items()]
         settings = "\n".join(["[limits]", "requests_per_second = 1", *accounts])
         # The clock stands still, so that the second in which one request is allowed never ends.
-        servers.append(Server(binary, folder, "limited", settings, "--clock", str(now)))
+        servers.append(Server.with_settings(binary, folder, "limited", settings, "--clock", str(now)))
+        servers.append(Server(folder, "demo", binary, "demo"))
         tell_story(servers[0], start)
         story = {
             "endpoint": servers[0].endpoint, "app": APP, "start": start, "from": start - 200, "to": now + 60,
             "main": MAIN, "temporary": TEMPORARY, "other_app": 1400000003,
             "default_endpoint": servers[1].endpoint, "burst": {"app": 1400000002, **BURST},
             "limited_endpoint": servers[2].endpoint, "limited": own,
+            "demo": str(servers[3].log), "binary": binary,
         }
         (folder / "story.json").write_text(json.dumps(story))
         passed, failed = run_clients(folder)
@@ -207,7 +212,7 @@ def run_clients(folder):
     for edition in ("mainland", "international"):
         python = str(TEST / f"py-{edition}" / "bin" / "python")
         environment = plain | {"EDITION": edition}
-        for tool, file in (("Python SDK", "test_sdk.py"), ("tccli", "test_tccli.py")):
+        for tool, file in (("Python SDK", "test_sdk.py"), ("tccli", "test_tccli.py"), ("demo, pasted", "test_demo.py")):
             sets.append((f"{tool}, {edition}", [python, "-m", "unittest", "-v", str(HERE / file)], environment, count_unittest))
         node = ["node", "--test", "--test-reporter=tap", str(HERE / "sdk.test.mjs")]
         sets.append((f"Node SDK, {edition}", node, environment | {"NODE_SDK": str(TEST / "node") + "/"}, count_node))
