@@ -405,10 +405,8 @@ fn code(text: &str) -> String {
             rest.find('\n').unwrap_or(rest.len())
         } else if rest.starts_with("/*") {
             rest.find("*/").map_or(rest.len(), |end| end + 2)
-        } else if let Some(length) = literal(rest, &out) {
-            length
         } else {
-            0
+            literal(rest, &out).unwrap_or(0)
         };
         if hidden == 0 {
             out.push(c);
