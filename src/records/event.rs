@@ -233,7 +233,6 @@ impl Event {
         self.identity().cmp(&other.identity()) == Ordering::Equal
             && (!self.id.is_empty() || self.content().cmp(&other.content()) == Ordering::Equal)
     }
-
 }
 
 impl PartialEq for Event {

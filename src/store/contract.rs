@@ -7,9 +7,10 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::embedded::{Embedded, EmbeddedOptions, Fault};
-use super::{AnyStore, CallQuery, Exported, ExportQuery, Memory, SessionQuery, Store, StoreError};
+use super::{AnyStore, CallQuery, ExportQuery, Exported, Memory, SessionQuery, Store, StoreError};
 use crate::records::{
-    AppId, Attr, Call, CommId, Event, JoinSource, Kind, LeaveSource, Millis, Reason, ReasonClass, Session, Track,
+    AppId, Attr, Call, CommId, Event, JoinSource, Kind, LeaveSource, Millis, Reason, ReasonClass, Session,
+    Track,
 };
 
 const APP: AppId = AppId(1_400_000_001);
@@ -132,11 +133,22 @@ impl std::fmt::Debug for Answers {
         for (call, sessions) in &self.records {
             let end = call.ended.map(ms);
             let (id, by) = (&call.comm_id, &call.creator);
-            writeln!(f, "\n  {id} {} by {by} {}..{end:?} {:?} last {}", call.instance, ms(call.created), call.end_source, ms(call.last_evidence))?;
+            writeln!(
+                f,
+                "\n  {id} {} by {by} {}..{end:?} {:?} last {}",
+                call.instance,
+                ms(call.created),
+                call.end_source,
+                ms(call.last_evidence)
+            )?;
             for s in sessions {
                 let (from, to) = (ms(s.joined), s.left.map(ms));
                 let (user, visit) = (&s.user, &s.visit);
-                writeln!(f, "    {user} {visit:?} {from} {:?} .. {to:?} {:?} {:?}", s.join_source, s.leave_source, s.attrs)?;
+                writeln!(
+                    f,
+                    "    {user} {visit:?} {from} {:?} .. {to:?} {:?} {:?}",
+                    s.join_source, s.leave_source, s.attrs
+                )?;
             }
         }
         writeln!(f, "  orphans {} open {}", self.orphans, self.open_calls)?;
@@ -185,11 +197,12 @@ fn twice_is_once_and_a_restart_forgets_nothing() {
         assert_eq!((subject.append(&events).new, subject.append(&events).new), (5, 0), "{}", subject.name);
         let before = subject.answers();
         assert_eq!(before.records.len(), 1);
-        let ends: Vec<_> = before.records[0].1.iter().map(|s| (s.user.as_str(), s.left, s.leave_source)).collect();
-        assert_eq!(ends, [
-            ("alice", Some(at(200)), LeaveSource::RoomClosed),
-            ("bob", Some(at(100)), LeaveSource::Seen),
-        ]);
+        let ends: Vec<_> =
+            before.records[0].1.iter().map(|s| (s.user.as_str(), s.left, s.leave_source)).collect();
+        assert_eq!(
+            ends,
+            [("alice", Some(at(200)), LeaveSource::RoomClosed), ("bob", Some(at(100)), LeaveSource::Seen),]
+        );
         let subject = subject.reopened();
         assert_eq!(subject.answers(), before, "{}", subject.name);
         assert_eq!(subject.append(&events).duplicate, 5, "{}", subject.name);
@@ -235,7 +248,9 @@ fn pages_are_in_order_and_together_the_whole() {
         });
         let expected: Vec<_> = whole
             .iter()
-            .filter(|s| s.joined.secs() <= START_S + 320 && s.left.is_none_or(|left| left.secs() >= START_S + 310))
+            .filter(|s| {
+                s.joined.secs() <= START_S + 320 && s.left.is_none_or(|left| left.secs() >= START_S + 310)
+            })
             .cloned()
             .collect();
         assert_eq!(window, expected, "{}", subject.name);
@@ -282,7 +297,11 @@ fn rooms_are_listed_newest_first_numbers_before_texts() {
 #[test]
 fn retention_drops_what_is_old_and_hides_it_before() {
     for subject in Subject::all() {
-        subject.append(&[joined("old", "a", 0), left("old", "a", 10), event("old", "", Kind::RoomDestroyed, 11)]);
+        subject.append(&[
+            joined("old", "a", 0),
+            left("old", "a", 10),
+            event("old", "", Kind::RoomDestroyed, 11),
+        ]);
         subject.append(&[joined("abandoned", "a", 20)]);
         subject.append(&[joined("running", "a", 30), left("running", "a", 8 * 86_400)]);
         subject.append(&[left("bare", "a", 40)]);
@@ -310,11 +329,13 @@ fn an_id_that_was_once_given_out_still_finds_its_call() {
         subject.append(&[event("r", "a", Kind::RoomCreated, 0)]);
         subject.append(&[event("r", "", Kind::RoomDestroyed, 100)]);
         for second in [0, 5, 50, 100] {
-            let found = wait(subject.store.call(APP, &CommId::new(APP, "r", START_S + second), Millis(0))).unwrap();
+            let found =
+                wait(subject.store.call(APP, &CommId::new(APP, "r", START_S + second), Millis(0))).unwrap();
             assert_eq!(found.unwrap().comm_id, CommId::new(APP, "r", START_S), "{} {second}", subject.name);
         }
         for second in [-1, 101] {
-            let found = wait(subject.store.call(APP, &CommId::new(APP, "r", START_S + second), Millis(0))).unwrap();
+            let found =
+                wait(subject.store.call(APP, &CommId::new(APP, "r", START_S + second), Millis(0))).unwrap();
             assert_eq!(found, None, "{} {second}", subject.name);
         }
     }
@@ -374,7 +395,8 @@ impl std::fmt::Debug for Told {
 
 fn line(event: &Event) -> String {
     let ms = |at: Millis| at.0 - START_S * 1_000;
-    let mut line = format!("{} {}/{} {} {:?}", ms(event.at), event.instance, event.room, event.user, event.kind);
+    let mut line =
+        format!("{} {}/{} {} {:?}", ms(event.at), event.instance, event.room, event.user, event.kind);
     let mut say = |name: &str, value: Option<String>| {
         line.extend(value.map(|value| format!(" {name}={value}")));
     };
@@ -402,8 +424,10 @@ fn any_event() -> impl Strategy<Value = Event> {
         1 => Just(Kind::Unknown { name: "x".to_owned(), raw: String::new() }),
     ];
     let time = prop_oneof![8 => 0..150i64, 1 => 0..200_000i64];
-    let reason = prop_oneof![Just(ReasonClass::Normal), Just(ReasonClass::NetworkSwitch), Just(ReasonClass::Kicked)];
-    let names = (0..2u8, 0..3u8, 0..2u8, prop::option::weighted(0.2, 0..2u8), prop::option::weighted(0.2, 0..3u8));
+    let reason =
+        prop_oneof![Just(ReasonClass::Normal), Just(ReasonClass::NetworkSwitch), Just(ReasonClass::Kicked)];
+    let names =
+        (0..2u8, 0..3u8, 0..2u8, prop::option::weighted(0.2, 0..2u8), prop::option::weighted(0.2, 0..3u8));
     let hints = (prop::option::weighted(0.15, 0..40i64), prop::option::weighted(0.15, 0..60i64));
     (kind, time, 0..3i64, names, hints, prop::option::weighted(0.3, reason), 0..8u8).prop_map(
         |(kind, second, ms, (room, user, instance, life, visit), (join_hint, create_hint), reason, words)| {
@@ -466,7 +490,7 @@ fn shuffled(events: &[Event], seed: u64) -> Vec<Event> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::default())]
 
     /// The order, the batches and the repeats cannot matter; nothing vanishes.
     #[test]
@@ -514,7 +538,8 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { ..ProptestConfig::default() })]
+    // Each case opens files and commits to them.
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases / 4, ..ProptestConfig::default() })]
 
     /// The embedded store folds in part; the reference folds everything: they answer alike, sealed or not.
     #[test]

@@ -8,7 +8,7 @@ use crate::records::fold::{self, Admission, Claim, EventSet, Timeline};
 use crate::records::{AppId, Call, CommId, Event, Kind, Millis, Session};
 
 use super::{
-    Appended, CallQuery, Counts, Exported, ExportQuery, SessionQuery, Store, StoreError, Swept, call_order,
+    Appended, CallQuery, Counts, ExportQuery, Exported, SessionQuery, Store, StoreError, Swept, call_order,
     overlaps, session_order,
 };
 
@@ -135,15 +135,17 @@ impl State {
                 return Some(folded);
             }
         }
-        self.rooms.iter().filter(|((owner, _), _)| *owner == app).find_map(|(_, room)| {
-            exact(room).and_then(|index| room.calls.get(index))
-        })
+        self.rooms
+            .iter()
+            .filter(|((owner, _), _)| *owner == app)
+            .find_map(|(_, room)| exact(room).and_then(|index| room.calls.get(index)))
     }
 }
 
 impl Folded {
     fn contains(&self, second: i64) -> bool {
-        let begin = self.first_join_s.map_or(self.call.created.secs(), |join| join.min(self.call.created.secs()));
+        let begin =
+            self.first_join_s.map_or(self.call.created.secs(), |join| join.min(self.call.created.secs()));
         begin <= second && self.call.ended.is_none_or(|end| second <= end.secs())
     }
 }
@@ -246,7 +248,8 @@ impl Store for Memory {
                 continue;
             }
             for events in room.timelines.values_mut() {
-                let kept = std::mem::take(events).into_vec().into_iter().filter(|event| !dropped.contains(event));
+                let kept =
+                    std::mem::take(events).into_vec().into_iter().filter(|event| !dropped.contains(event));
                 *events = EventSet::from_events(kept);
             }
             room.timelines.retain(|_, events| !events.as_slice().is_empty());

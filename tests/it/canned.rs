@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rollbook::actions::{Account, Api, Key, Policy, Reply};
 use rollbook::limits::{Edition, Secret};
 use rollbook::records::{AppId, Attr, Attrs, Call, CommId, Event, JoinSource, LeaveSource, Millis, Session};
-use rollbook::store::{Appended, CallQuery, Counts, ExportQuery, Exported, SessionQuery, Store, StoreError, Swept};
+use rollbook::store::{
+    Appended, CallQuery, Counts, ExportQuery, Exported, SessionQuery, Store, StoreError, Swept,
+};
 use rollbook::wire::sign::{self, Post};
 use rollbook::wire::{Body, Request};
 use serde_json::Value;

@@ -48,6 +48,8 @@ pub enum Opening {
     Created,
     /// A join, while no life was open (R5).
     Provisional,
+    /// A leave that told of its join, while no life was open (rule 3).
+    Hinted,
     /// Any event that names the life by its id.
     Named,
 }
@@ -103,9 +105,8 @@ impl Life {
     /// (R12).
     pub fn takes_late_leave(&self, leave: &Event, user_is_known: bool) -> bool {
         let hinted_inside = leave.join_hint.is_some_and(|hint| self.covers(hint));
-        self.closed.is_some_and(|closed| {
-            leave.at <= closed.at.plus(LATE_LEAVE_MS) || user_is_known || hinted_inside
-        })
+        self.closed
+            .is_some_and(|closed| leave.at <= closed.at.plus(LATE_LEAVE_MS) || user_is_known || hinted_inside)
     }
 
     /// Counts an event of this life.
@@ -125,13 +126,18 @@ impl Life {
     /// Whether a join that a leave tells of is older than all that is known of this life's creation (rule 3).
     pub fn is_dated_back_by(&self, hint: Millis) -> bool {
         let reaches = self.after.is_none_or(|after| after < hint);
-        self.opening == Opening::Provisional && hint < self.start && reaches
+        self.is_provisional() && hint < self.start && reaches
+    }
+
+    /// Whether nothing has told of its creation yet.
+    pub fn is_provisional(&self) -> bool {
+        matches!(self.opening, Opening::Provisional | Opening::Hinted)
     }
 
     /// Whether a creation at `at` is that of this life: told a moment after its first join (rule 4), or told
     /// twice for one millisecond.
     fn takes_creation(&self, at: Millis) -> bool {
-        let late = self.opening == Opening::Provisional
+        let late = self.is_provisional()
             && self.first_join.is_some_and(|join| at.secs() - join.secs() <= LATE_CREATION_S);
         self.name.is_none() && (late || self.begin == at)
     }
@@ -178,9 +184,7 @@ pub fn lives<'a>(events: &'a [Event], resets: &[Millis], boundary: Option<Millis
                 walk.open_named(name);
                 continue;
             }
-            Mark::Event(event) => {
-                (event, walk.event(event, |life| known.contains(&(life, owner(event)))))
-            }
+            Mark::Event(event) => (event, walk.event(event, |life| known.contains(&(life, owner(event))))),
         };
         owners.resize(walk.lives.len(), Vec::new());
         if let Some(life) = life {
@@ -214,7 +218,8 @@ struct Named {
 
 impl Named {
     fn note(&mut self, event: &Event) {
-        let earliest = |slot: &mut Option<Millis>, at: Millis| *slot = Some(slot.map_or(at, |old| old.min(at)));
+        let earliest =
+            |slot: &mut Option<Millis>, at: Millis| *slot = Some(slot.map_or(at, |old| old.min(at)));
         if matches!(event.kind, Kind::RoomCreated) {
             earliest(&mut self.created, event.at);
         }
@@ -374,18 +379,18 @@ impl Walk {
                 if let Some(open) = self.open.filter(|&open| self.lives[open].takes_creation(event.at)) {
                     return Some(open);
                 }
-                Some(self.push(event.at, event.at))
+                Some(self.push(Opening::Provisional, event.at, event.at))
             }
             Kind::UserJoined | Kind::RecordJoined(_) => {
-                Some(self.open.unwrap_or_else(|| self.open_provisionally(event.at, event.create_hint)))
+                Some(self.open.unwrap_or_else(|| self.open_provisionally(event)))
             }
             Kind::UserLeft | Kind::RecordLeft(_) => {
-                let late = self.ended.filter(|&ended| {
-                    self.lives[ended].takes_late_leave(event, user_is_known(ended))
-                });
+                let late = self
+                    .ended
+                    .filter(|&ended| self.lives[ended].takes_late_leave(event, user_is_known(ended)));
                 // A leave that says when its user joined stands for that join too.
                 let owner = self.open.or(late);
-                owner.or_else(|| event.join_hint.map(|_| self.open_provisionally(event.at, event.create_hint)))
+                owner.or_else(|| event.join_hint.map(|_| self.open_provisionally(event)))
             }
             Kind::RoomDestroyed
             | Kind::UserChanged
@@ -396,9 +401,9 @@ impl Walk {
         }
     }
 
-    fn push(&mut self, begin: Millis, start: Millis) -> usize {
+    fn push(&mut self, opening: Opening, begin: Millis, start: Millis) -> usize {
         let after = self.boundary;
-        self.lives.push(Life { after, ..Life::new(None, Opening::Provisional, begin, start) });
+        self.lives.push(Life { after, ..Life::new(None, opening, begin, start) });
         let index = self.lives.len() - 1;
         self.open(index);
         index
@@ -406,9 +411,12 @@ impl Walk {
 
     /// R5: no life is open and a join comes: it opens one, created when the join's source says the room was,
     /// unless that lies in an earlier life.
-    fn open_provisionally(&mut self, at: Millis, create_hint: Option<Millis>) -> usize {
+    fn open_provisionally(&mut self, event: &Event) -> usize {
         let boundary = self.boundary;
-        let start = create_hint.filter(|&hint| hint <= at && boundary.is_none_or(|boundary| boundary < hint));
-        self.push(at, start.unwrap_or(at))
+        let start = event
+            .create_hint
+            .filter(|&hint| hint <= event.at && boundary.is_none_or(|boundary| boundary < hint));
+        let opening = if event.is_leave() { Opening::Hinted } else { Opening::Provisional };
+        self.push(opening, event.at, start.unwrap_or(event.at))
     }
 }

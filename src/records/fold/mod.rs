@@ -65,13 +65,11 @@ impl Life {
     /// The second of its room's name that this life asks for.
     pub fn claim(&self, timeline: &Timeline) -> Claim {
         let imported = self.name.as_ref().filter(|_| self.recorded).map(CommId::from_text);
-        let fixed = imported.as_ref().and_then(CommId::parts).filter(|&(app, room, _)| {
-            app == timeline.app && room == timeline.room
-        });
-        Claim {
-            second: fixed.map_or(self.start.secs(), |(_, _, second)| second),
-            fixed: fixed.is_some(),
-        }
+        let fixed = imported
+            .as_ref()
+            .and_then(CommId::parts)
+            .filter(|&(app, room, _)| app == timeline.app && room == timeline.room);
+        Claim { second: fixed.map_or(self.start.secs(), |(_, _, second)| second), fixed: fixed.is_some() }
     }
 
     /// When the life ended and how that is known; `None` while it runs.
@@ -82,7 +80,9 @@ impl Life {
         }
         match self.closed {
             Some(Closed { at, how: Closing::Destroyed }) => Some((at.max(begin), LeaveSource::RoomClosed)),
-            Some(Closed { how: Closing::Superseded, .. }) => Some((self.last_evidence, LeaveSource::Superseded)),
+            Some(Closed { how: Closing::Superseded, .. }) => {
+                Some((self.last_evidence, LeaveSource::Superseded))
+            }
             Some(Closed { how: Closing::Reset, .. }) => Some((self.last_evidence, LeaveSource::EmitterReset)),
             // Sessions that were imported without their call: nothing more can be told of it.
             None if self.recorded && self.opening != Opening::Created => {

@@ -37,8 +37,7 @@ mod tests {
     #[test]
     fn the_later_of_two_takes_the_next_free_second() {
         let check = |claims: &[(i64, bool)], expected: &[i64]| {
-            let claims: Vec<Claim> =
-                claims.iter().map(|&(second, fixed)| Claim { second, fixed }).collect();
+            let claims: Vec<Claim> = claims.iter().map(|&(second, fixed)| Claim { second, fixed }).collect();
             assert_eq!(seconds(&claims), expected, "{claims:?}");
         };
         check(&[], &[]);

@@ -94,7 +94,12 @@ impl<'s> Batch<'s> {
     }
 
     /// Keeps a life under this place.
-    pub(super) fn set_life(&mut self, at: CallRef, timeline: &Timeline, life: Life) -> Result<(), StoreError> {
+    pub(super) fn set_life(
+        &mut self,
+        at: CallRef,
+        timeline: &Timeline,
+        life: Life,
+    ) -> Result<(), StoreError> {
         self.call(at)?;
         let name = (timeline.app, timeline.room.clone());
         self.begun.entry(name).or_default().insert((life.begin, at));
@@ -185,7 +190,7 @@ impl<'s> Batch<'s> {
         at: Millis,
         far: bool,
     ) -> Result<Option<CallRef>, StoreError> {
-        let mut best: Option<(Millis, CallRef)> = None;
+        let mut best: Option<(LifeOrder, CallRef)> = None;
         let mut candidates: Vec<CallRef> = self.index.long_of(timeline.app, &timeline.room).collect();
         candidates.extend(self.begun_in(timeline.app, &timeline.room));
         for candidate in candidates {
@@ -193,7 +198,7 @@ impl<'s> Batch<'s> {
                 && row.life.begin <= at
                 && row.is_of(timeline)
             {
-                best = best.max(Some((row.life.begin, candidate)));
+                best = best.max(Some((life_order(&row.life), candidate)));
             }
         }
         let today = day(at);
@@ -202,12 +207,13 @@ impl<'s> Batch<'s> {
             days.extend(self.files.range(..today).rev().map(|(&day, _)| day));
         }
         for day in days {
-            if best.is_some_and(|(begin, _)| keys::day(begin) > day) {
+            if best.as_ref().is_some_and(|((begin, ..), _)| keys::day(*begin) > day) {
                 break;
             }
             let found = self.nearest_of_day(timeline, day, at, true)?;
+            let is_found = found.is_some();
             best = best.max(found);
-            if best.is_some() && found.is_some() {
+            if is_found {
                 break;
             }
         }
@@ -231,8 +237,8 @@ impl<'s> Batch<'s> {
             if best.is_some_and(|(begin, _)| keys::day(begin) < day) {
                 break;
             }
-            if let Some(found) = self.nearest_of_day(timeline, day, at, false)? {
-                best = Some(best.map_or(found, |best| best.min(found)));
+            if let Some(((begin, ..), call)) = self.nearest_of_day(timeline, day, at, false)? {
+                best = Some(best.map_or((begin, call), |best| best.min((begin, call))));
                 break;
             }
         }
@@ -247,24 +253,28 @@ impl<'s> Batch<'s> {
         day: i64,
         at: Millis,
         backwards: bool,
-    ) -> Result<Option<(Millis, CallRef)>, StoreError> {
+    ) -> Result<Option<(LifeOrder, CallRef)>, StoreError> {
         let Some(view) = self.view(day)? else { return Ok(None) };
         let prefix = keys::room(timeline.app, &timeline.room);
         let above = prefix.clone().time(at.0.saturating_add(1)).bytes();
-        let (from, to) =
-            if backwards { (prefix.bytes(), above) } else { (above, prefix.end()) };
-        let mut found = None;
+        let (from, to) = if backwards { (prefix.bytes(), above) } else { (above, prefix.end()) };
+        let mut found: Option<(LifeOrder, CallRef)> = None;
         let mut outcome = Ok(());
         let index_of_time = 8 + timeline.room.len() + 1;
         view.scan(Table::Rooms, &from, Some(&to), backwards, &mut |key, _| {
-            let (Some(begin), Some(no)) = (keys::time_at(key, index_of_time), keys::trailing_number(key)) else {
+            let (Some(begin), Some(no)) = (keys::time_at(key, index_of_time), keys::trailing_number(key))
+            else {
                 return ControlFlow::Continue(());
             };
-            let candidate = CallRef { day, no };
-            match self.call(candidate) {
+            // Lives that begin in the same millisecond are looked at all.
+            if found.as_ref().is_some_and(|((nearest, ..), _)| nearest.0 != begin) {
+                return ControlFlow::Break(());
+            }
+            match self.call(CallRef { day, no }) {
                 Ok(Some(row)) if row.is_of(timeline) && row.life.begin.0 == begin => {
-                    found = Some((Millis(begin), candidate));
-                    ControlFlow::Break(())
+                    found =
+                        std::mem::take(&mut found).max(Some((life_order(&row.life), CallRef { day, no })));
+                    ControlFlow::Continue(())
                 }
                 Ok(_) => ControlFlow::Continue(()),
                 Err(error) => {
@@ -325,7 +335,8 @@ impl<'s> Batch<'s> {
         let mut calls: BTreeSet<CallRef> = self.begun_in(app, room).into_iter().collect();
         if let Some(view) = self.view(day)? {
             let prefix = keys::room(app, room);
-            let (from, to) = (prefix.clone().time(from.0).bytes(), prefix.time(to.0.saturating_add(1)).bytes());
+            let (from, to) =
+                (prefix.clone().time(from.0).bytes(), prefix.time(to.0.saturating_add(1)).bytes());
             view.scan(Table::Rooms, &from, Some(&to), false, &mut |key, _| {
                 calls.extend(keys::trailing_number(key).map(|no| CallRef { day, no }));
                 ControlFlow::Continue(())
@@ -382,7 +393,9 @@ impl<'s> Batch<'s> {
     /// The restarts of a timeline's media server.
     pub(super) fn resets_of(&self, timeline: &Timeline) -> BTreeSet<Millis> {
         let ours = self.resets.iter().filter(|reset| {
-            reset.app == timeline.app && reset.source == timeline.source && reset.instance == timeline.instance
+            reset.app == timeline.app
+                && reset.source == timeline.source
+                && reset.instance == timeline.instance
         });
         self.index.resets_of(timeline).chain(ours.map(|reset| reset.at)).collect()
     }
@@ -412,21 +425,32 @@ impl<'s> Batch<'s> {
     }
 
     /// The events kept by themselves under a key's beginning, in one day.
-    pub(super) fn singles_of(&mut self, table: Table, day: i64, prefix: &Key) -> Result<Vec<Event>, StoreError> {
+    pub(super) fn singles_of(
+        &mut self,
+        table: Table,
+        day: i64,
+        prefix: &Key,
+    ) -> Result<Vec<Event>, StoreError> {
         let (from, to) = (prefix.clone().bytes(), prefix.clone().end());
         let mut found: BTreeMap<Vec<u8>, Event> = BTreeMap::new();
         let mut outcome = Ok(());
         if let Some(view) = self.view(day)? {
-            view.scan(table, &from, Some(&to), false, &mut |key, value| match values::decode_single(value) {
-                Ok(event) => {
-                    found.insert(key.to_vec(), event);
-                    ControlFlow::Continue(())
-                }
-                Err(error) => {
-                    outcome = Err(error);
-                    ControlFlow::Break(())
-                }
-            })?;
+            view.scan(
+                table,
+                &from,
+                Some(&to),
+                false,
+                &mut |key, value| match values::decode_single(value) {
+                    Ok(event) => {
+                        found.insert(key.to_vec(), event);
+                        ControlFlow::Continue(())
+                    }
+                    Err(error) => {
+                        outcome = Err(error);
+                        ControlFlow::Break(())
+                    }
+                },
+            )?;
         }
         outcome?;
         for ((_, _, key), event) in self.singles.range((day, table, from)..(day, table, to)) {
@@ -463,6 +487,14 @@ impl<'s> Batch<'s> {
     pub(super) fn number_deltas(&self) -> impl Iterator<Item = Delta> {
         self.next_no.iter().map(|(&day, &no)| Delta::NextNo { day, no })
     }
+}
+
+/// The place of a life among those of its timeline: by begin; in one millisecond those that are named come first,
+/// as the walk opens them.
+type LifeOrder = (Millis, bool, Option<String>);
+
+fn life_order(life: &Life) -> LifeOrder {
+    (life.begin, life.name.is_none(), life.name.clone())
 }
 
 /// The user at the end of a key that begins with a call number.

@@ -36,7 +36,12 @@ pub(super) struct DayFile {
 
 impl DayFile {
     /// Opens the file of `day`, or makes it.
-    pub(super) fn open(path: &Path, day: i64, cache_bytes: usize, fault: &Fault) -> Result<DayFile, StoreError> {
+    pub(super) fn open(
+        path: &Path,
+        day: i64,
+        cache_bytes: usize,
+        fault: &Fault,
+    ) -> Result<DayFile, StoreError> {
         if !path.exists() {
             // Under another name until it is whole, so that a crash leaves no file that cannot be opened.
             let making = path.with_extension(MAKING);

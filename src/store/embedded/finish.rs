@@ -73,7 +73,8 @@ impl Batch<'_> {
         let new = match row {
             Some(row) if !events.is_empty() => {
                 let told = self.attributes(&row, user)?;
-                let (events, told): (Vec<&Event>, Vec<&Event>) = (events.iter().collect(), told.iter().collect());
+                let (events, told): (Vec<&Event>, Vec<&Event>) =
+                    (events.iter().collect(), told.iter().collect());
                 fold::stays(&events, &told)
             }
             _ => Vec::new(),
@@ -111,20 +112,28 @@ impl Batch<'_> {
             let prefix = Key::call(at.no);
             let mut outcome = Ok(());
             if let Some(view) = old_view.filter(|_| entry.old.is_some()) {
-                view.scan(Table::Stays, &prefix.clone().bytes(), Some(&prefix.end()), false, &mut |key, value| {
-                    let Some(user) = user_of(key) else { return ControlFlow::Continue(()) };
-                    match values::decode_stays(value) {
-                        Ok(stays) => {
-                            let keys = join_keys(at, &user, &stays);
-                            file.extend(keys.into_iter().map(|key| ((Table::Joins, key), Some(Vec::new()))));
-                            ControlFlow::Continue(())
+                view.scan(
+                    Table::Stays,
+                    &prefix.clone().bytes(),
+                    Some(&prefix.end()),
+                    false,
+                    &mut |key, value| {
+                        let Some(user) = user_of(key) else { return ControlFlow::Continue(()) };
+                        match values::decode_stays(value) {
+                            Ok(stays) => {
+                                let keys = join_keys(at, &user, &stays);
+                                file.extend(
+                                    keys.into_iter().map(|key| ((Table::Joins, key), Some(Vec::new()))),
+                                );
+                                ControlFlow::Continue(())
+                            }
+                            Err(error) => {
+                                outcome = Err(error);
+                                ControlFlow::Break(())
+                            }
                         }
-                        Err(error) => {
-                            outcome = Err(error);
-                            ControlFlow::Break(())
-                        }
-                    }
-                })?;
+                    },
+                )?;
             }
             outcome?;
         }
@@ -185,8 +194,13 @@ impl Batch<'_> {
             }
             rows.sort_by(|(_, a, at), (_, b, bt)| {
                 let order = |row: &CallRow| (row.life.start, row.life.begin);
-                (a.life.start, &at.source, &at.instance, order(a), &a.life.name)
-                    .cmp(&(b.life.start, &bt.source, &bt.instance, order(b), &b.life.name))
+                (a.life.start, &at.source, &at.instance, order(a), &a.life.name).cmp(&(
+                    b.life.start,
+                    &bt.source,
+                    &bt.instance,
+                    order(b),
+                    &b.life.name,
+                ))
             });
             let claims: Vec<Claim> = rows.iter().map(|(_, row, timeline)| row.life.claim(timeline)).collect();
             let given = fold::seconds(&claims);
@@ -241,10 +255,8 @@ impl Batch<'_> {
                 (Table::Orphans, None, Some(event)) | (Table::Orphans, Some(event), None) => {
                     deltas.push(Delta::Orphan { timeline: Timeline::of(&event), at: event.at, there });
                 }
-                (Table::Resets, None, Some(event)) => deltas.push(Delta::Reset {
-                    emitter: (event.app, event.source, event.instance),
-                    at: event.at,
-                }),
+                (Table::Resets, None, Some(event)) => deltas
+                    .push(Delta::Reset { emitter: (event.app, event.source, event.instance), at: event.at }),
                 (Table::Attributes, _, Some(_)) => deltas.push(Delta::AttributeDay(day)),
                 (_, _, _) => {}
             }
@@ -284,7 +296,12 @@ fn places(at: CallRef, row: &CallRow) -> Vec<(i64, Table, Vec<u8>, Vec<u8>)> {
     let room = || keys::room(app, &row.room);
     let mut places = vec![
         (at.day, Table::Rooms, room().time(row.life.begin.0).number(at.no).bytes(), Vec::new()),
-        (at.day, Table::Apps, Key::app(app).newest_first(row.life.start.secs()).number(at.no).bytes(), Vec::new()),
+        (
+            at.day,
+            Table::Apps,
+            Key::app(app).newest_first(row.life.start.secs()).number(at.no).bytes(),
+            Vec::new(),
+        ),
     ];
     let timeline = row.timeline();
     let own_form = !row.life.recorded || row.life.claim(&timeline).fixed;

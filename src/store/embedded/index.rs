@@ -168,7 +168,12 @@ impl Index {
     }
 
     /// When the orphans of a timeline happened, from `from` on and before `to`.
-    pub(super) fn orphans_of(&self, timeline: &Timeline, from: Millis, to: Millis) -> impl Iterator<Item = Millis> {
+    pub(super) fn orphans_of(
+        &self,
+        timeline: &Timeline,
+        from: Millis,
+        to: Millis,
+    ) -> impl Iterator<Item = Millis> {
         let times = self.orphans.get(timeline).filter(|_| from < to);
         times.into_iter().flat_map(move |times| times.range(from..to).map(|(&at, _)| at))
     }

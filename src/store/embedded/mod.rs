@@ -29,9 +29,7 @@ use self::file::{DayFile, MAKING};
 use self::index::Index;
 use self::reader::Reader;
 use self::writer::{Job, Writer};
-use super::{
-    Appended, CallQuery, Counts, Exported, ExportQuery, SessionQuery, Store, StoreError, Swept,
-};
+use super::{Appended, CallQuery, Counts, ExportQuery, Exported, SessionQuery, Store, StoreError, Swept};
 use crate::records::{AppId, Call, CommId, Event, Millis, Session};
 
 /// How the store runs.
@@ -169,7 +167,10 @@ impl Embedded {
         Ok(Embedded { shared, jobs: Some(jobs), writer: Some(writer), _lock: lock })
     }
 
-    async fn send<T>(&self, job: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Job) -> Result<T, StoreError> {
+    async fn send<T>(
+        &self,
+        job: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Job,
+    ) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
         let gone = || StoreError::Unavailable("the writer has stopped".to_owned());
         let jobs = self.jobs.as_ref().ok_or_else(gone)?;
@@ -210,7 +211,8 @@ impl Embedded {
         if !shared.dir.exists() {
             return Ok(0);
         }
-        let days: Vec<i64> = shared.open_files(&Fault::default())?.files.iter().flatten().map(|(&day, _)| day).collect();
+        let days: Vec<i64> =
+            shared.open_files(&Fault::default())?.files.iter().flatten().map(|(&day, _)| day).collect();
         for &day in &days {
             DayFile::open(&shared.path(day), day, CACHE_NEW_BYTES, &Fault::default())?.verify()?;
         }
@@ -233,10 +235,8 @@ fn lock(dir: &Path) -> Result<File, StoreError> {
             if holder.trim().is_empty() { "unknown" } else { holder.trim() }
         )));
     }
-    let written = file
-        .set_len(0)
-        .and_then(|()| file.rewind())
-        .and_then(|()| write!(file, "{}", std::process::id()));
+    let written =
+        file.set_len(0).and_then(|()| file.rewind()).and_then(|()| write!(file, "{}", std::process::id()));
     written.map_err(|error| refused(&path, &error))?;
     Ok(file)
 }

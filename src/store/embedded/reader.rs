@@ -12,8 +12,8 @@ use super::keys::{self, Key, Table};
 use super::values::{self, CallRow};
 use crate::records::{AppId, Call, CommId, Event, Millis, Session};
 use crate::store::{
-    CallQuery, Exported, ExportQuery, SessionQuery, StoreError, call_order, export_order, export_session_order,
-    overlaps, session_order,
+    CallQuery, ExportQuery, Exported, SessionQuery, StoreError, call_order, export_order,
+    export_session_order, overlaps, session_order,
 };
 
 /// The files and the index at one moment, for one question.
@@ -61,7 +61,8 @@ impl Reader<'_> {
         }
         let key = Key::app(app).text(comm_id.as_str()).bytes();
         for (&day, file) in self.files.iter().rev() {
-            let no = file.view()?.with(Table::Texts, &key, |value| Ok(keys::trailing_number(value)))?.flatten();
+            let no =
+                file.view()?.with(Table::Texts, &key, |value| Ok(keys::trailing_number(value)))?.flatten();
             if let Some(no) = no
                 && let Some(row) = self.row(CallRef { day, no })?
             {
@@ -72,7 +73,12 @@ impl Reader<'_> {
     }
 
     /// The life of a room's name whose first join was in a second, or else that contains it.
-    fn containing(&self, app: AppId, room: &str, second: i64) -> Result<Option<(CallRef, CallRow)>, StoreError> {
+    fn containing(
+        &self,
+        app: AppId,
+        room: &str,
+        second: i64,
+    ) -> Result<Option<(CallRef, CallRow)>, StoreError> {
         let day = Millis::from_secs(second).day();
         let mut near: BTreeSet<CallRef> = self.index.long_of(app, room).collect();
         // A creation may be told a second after the first join, on the next day.
@@ -84,16 +90,23 @@ impl Reader<'_> {
             rows.extend(self.row(at)?.map(|row| (at, row)));
         }
         rows.sort_by(|(_, a), (_, b)| {
-            (a.life.start, &a.source, &a.instance, a.life.begin, &a.life.name)
-                .cmp(&(b.life.start, &b.source, &b.instance, b.life.begin, &b.life.name))
+            (a.life.start, &a.source, &a.instance, a.life.begin, &a.life.name).cmp(&(
+                b.life.start,
+                &b.source,
+                &b.instance,
+                b.life.begin,
+                &b.life.name,
+            ))
         });
         let first_join = |row: &CallRow| row.life.first_join.map(Millis::secs);
         let alias = rows.iter().position(|(_, row)| first_join(row) == Some(second));
-        let found = alias.or_else(|| rows.iter().position(|(_, row)| {
-            let created = row.life.start.secs();
-            let begin = first_join(row).map_or(created, |join| join.min(created));
-            begin <= second && row.life.end().is_none_or(|(end, _)| second <= end.secs())
-        }));
+        let found = alias.or_else(|| {
+            rows.iter().position(|(_, row)| {
+                let created = row.life.start.secs();
+                let begin = first_join(row).map_or(created, |join| join.min(created));
+                begin <= second && row.life.end().is_none_or(|(end, _)| second <= end.secs())
+            })
+        });
         Ok(found.map(|index| rows.swap_remove(index)))
     }
 
@@ -143,7 +156,13 @@ impl Reader<'_> {
         let wanted = |row: &CallRow| {
             row.life.last_evidence >= query.horizon
                 && query.room.is_none_or(|room| row.room == room)
-                && overlaps(row.life.start, row.life.end().map(|(at, _)| at), query.from_s, query.to_s, query.now)
+                && overlaps(
+                    row.life.start,
+                    row.life.end().map(|(at, _)| at),
+                    query.from_s,
+                    query.to_s,
+                    query.now,
+                )
         };
         let skip = usize::try_from(query.skip).unwrap_or(usize::MAX);
         let needed = skip.saturating_add(query.take);
@@ -186,7 +205,8 @@ impl Reader<'_> {
             let prefix = Key::app(query.app);
             let (from, to) = (prefix.clone().newest_first(query.to_s).bytes(), prefix.end());
             file.view()?.scan(Table::Apps, &from, Some(&to), false, &mut |key, _| {
-                let (Some(created), Some(no)) = (keys::time_at(key, 8).map(|time| !time), keys::trailing_number(key))
+                let (Some(created), Some(no)) =
+                    (keys::time_at(key, 8).map(|time| !time), keys::trailing_number(key))
                 else {
                     return ControlFlow::Continue(());
                 };
@@ -310,16 +330,16 @@ impl OfCall<'_> {
         let (from, to) = (prefix.clone().bytes(), prefix.end());
         let mut sessions = Vec::new();
         let mut outcome = Ok(());
-        self.view.scan(Table::Stays, &from, Some(&to), false, &mut |key, value| {
-            match self.decode(&user_of(key).unwrap_or_default(), value) {
-                Ok(more) => {
-                    sessions.extend(more);
-                    ControlFlow::Continue(())
-                }
-                Err(error) => {
-                    outcome = Err(error);
-                    ControlFlow::Break(())
-                }
+        self.view.scan(Table::Stays, &from, Some(&to), false, &mut |key, value| match self
+            .decode(&user_of(key).unwrap_or_default(), value)
+        {
+            Ok(more) => {
+                sessions.extend(more);
+                ControlFlow::Continue(())
+            }
+            Err(error) => {
+                outcome = Err(error);
+                ControlFlow::Break(())
             }
         })?;
         outcome.map(|()| sessions)
@@ -368,8 +388,13 @@ impl OfCall<'_> {
         let (from, to) = (prefix.clone().bytes(), prefix.end());
         let mut events = Vec::new();
         let mut outcome = Ok(());
-        self.view.scan(Table::Events, &from, Some(&to), false, &mut |key, value| {
-            match values::decode_events(value, self.row, &user_of(key).unwrap_or_default()) {
+        self.view.scan(
+            Table::Events,
+            &from,
+            Some(&to),
+            false,
+            &mut |key, value| match values::decode_events(value, self.row, &user_of(key).unwrap_or_default())
+            {
                 Ok(more) => {
                     events.extend(more);
                     ControlFlow::Continue(())
@@ -378,8 +403,8 @@ impl OfCall<'_> {
                     outcome = Err(error);
                     ControlFlow::Break(())
                 }
-            }
-        })?;
+            },
+        )?;
         outcome.map(|()| events)
     }
 }

@@ -142,17 +142,14 @@ impl Batch<'_> {
         let Some(life) = self.call(candidate)?.map(|row| row.life.clone()) else { return Ok(None) };
         if place.named.is_some() {
             let adopts = self.may_adopt(&place.timeline, &life)?;
-            let redates = life.opening != Opening::Created
-                && event.create_hint.is_some_and(|hint| hint != life.start);
-            return Ok((life.begin <= place.sign && !adopts && !redates).then_some(candidate));
+            let fits = life.begin <= place.sign && !adopts && !redates_named(&life, event);
+            return Ok(fits.then_some(candidate));
         }
         if event.life.is_some() {
             return Ok(None);
         }
         // The first join of a provisional life says when it began, so one before it moves the life.
-        let opens = event.is_join()
-            && life.opening == Opening::Provisional
-            && event.at <= life.begin;
+        let opens = event.is_join() && life.is_provisional() && event.at <= life.begin;
         let redates = event.is_leave() && event.join_hint.is_some_and(|hint| life.is_dated_back_by(hint));
         if opens || redates {
             return Ok(None);
@@ -174,17 +171,17 @@ impl Batch<'_> {
         Ok((belongs && !self.may_adopt(&place.timeline, &life)?).then_some(candidate))
     }
 
-    /// Whether orphans wait behind a life that is over, which a newly known user could bring in (R12).
+    /// Whether leaves behind a life that is over wait for their user to become known in it (R12): as orphans, or
+    /// in a life of their own.
     fn may_adopt(&mut self, timeline: &Timeline, life: &Life) -> Result<bool, StoreError> {
         let Some(closed) = life.closed else { return Ok(false) };
-        if !self.has_orphans(timeline, closed.at, MAX) {
-            return Ok(false);
-        }
         let next = match self.after(timeline, life.begin)? {
-            Some(next) => self.call(next)?.map_or(MAX, |row| row.life.begin),
-            None => MAX,
+            Some(next) => self.call(next)?.map(|row| (row.life.begin, row.life.opening)),
+            None => None,
         };
-        Ok(self.has_orphans(timeline, closed.at, next.plus(1)))
+        let limit = next.map_or(MAX, |(begin, _)| begin.plus(1));
+        let opened_by_leave = next.is_some_and(|(_, opening)| opening == Opening::Hinted);
+        Ok(opened_by_leave || self.has_orphans(timeline, closed.at, limit))
     }
 
     fn add(&mut self, call: CallRef, event: Event) -> Result<Admission, StoreError> {
@@ -218,11 +215,13 @@ impl Batch<'_> {
             || event.create_hint.is_some_and(|hint| day(hint) < day(event.at));
         let Some(latest) = self.before(timeline, from, far)? else { return Ok(Some(None)) };
         let Some(life) = self.call(latest)?.map(|row| &row.life) else { return Ok(None) };
-        if destroys_its_life && (place.named != Some(latest) || life.closed.is_some()) {
+        let moves = life.closed.is_some() || redates_named(life, event);
+        if destroys_its_life && (place.named != Some(latest) || moves) {
             return Ok(None);
         }
         let last = life.closed.map_or(life.last_evidence, |closed| closed.at.max(life.last_evidence));
-        let settled = last < from || (event.kind == Kind::RoomDestroyed && last <= from && life.closed.is_none());
+        let settled =
+            last < from || (event.kind == Kind::RoomDestroyed && last <= from && life.closed.is_none());
         Ok(settled.then_some(Some(latest)))
     }
 
@@ -330,12 +329,15 @@ impl Batch<'_> {
                 break;
             }
             calls.extend(self.calls_beginning_at(timeline, cursor, next)?);
-            beyond = cursor > until;
+            // A life that a leave opened may dissolve, and then the next is the one beyond.
+            let may_dissolve = self.call(next)?.is_some_and(|row| row.life.opening == Opening::Hinted);
+            beyond = cursor > until && !may_dissolve;
         }
         let since = boundary.unwrap_or(MIN);
         let mut orphans = Vec::new();
         for day in self.orphan_days(timeline, since, limit) {
-            let prefix = keys::room(timeline.app, &timeline.room).text(&timeline.source).text(&timeline.instance);
+            let prefix =
+                keys::room(timeline.app, &timeline.room).text(&timeline.source).text(&timeline.instance);
             let found = self.singles_of(Table::Orphans, day, &prefix)?;
             orphans.extend(found.into_iter().filter(|event| since <= event.at && event.at < limit));
         }
@@ -349,7 +351,12 @@ impl Batch<'_> {
     }
 
     /// Puts the lives that were cut in the place of those that the window had.
-    fn replace(&mut self, timeline: &Timeline, window: &Window, cut: LifeEvents<'_>) -> Result<(), StoreError> {
+    fn replace(
+        &mut self,
+        timeline: &Timeline,
+        window: &Window,
+        cut: LifeEvents<'_>,
+    ) -> Result<(), StoreError> {
         let places = self.places(window, &cut)?;
         let kept: BTreeSet<CallRef> = places.iter().copied().collect();
         for &gone in window.calls.iter().filter(|call| !kept.contains(call)) {
@@ -360,8 +367,8 @@ impl Batch<'_> {
         }
         for (place, (life, events)) in places.into_iter().zip(cut.lives) {
             let old = self.call(place)?.map(|row| row.life.clone());
-            // Attributes reach back to the begin of the life.
-            let moved = old.as_ref().is_some_and(|old| old.begin != life.begin);
+            // Attributes reach as far as the life does.
+            let moved = old.as_ref().is_some_and(|old| (old.begin, old.closed) != (life.begin, life.closed));
             if old.as_ref() != Some(&life) {
                 self.set_life(place, timeline, life)?;
             }
@@ -412,9 +419,7 @@ impl Batch<'_> {
         let mut places: Vec<Option<CallRef>> = Vec::new();
         for (life, _) in &cut.lives {
             let same = free.iter().position(|(call, begin, name)| {
-                call.day == day(life.begin)
-                    && *name == life.name
-                    && (name.is_some() || *begin == life.begin)
+                call.day == day(life.begin) && *name == life.name && (name.is_some() || *begin == life.begin)
             });
             places.push(same.map(|index| free.swap_remove(index).0));
         }
@@ -432,6 +437,11 @@ impl Batch<'_> {
             })
             .collect())
     }
+}
+
+/// Whether an event that names its life dates the life's creation anew.
+fn redates_named(life: &Life, event: &Event) -> bool {
+    life.opening != Opening::Created && event.create_hint.is_some_and(|hint| hint != life.start)
 }
 
 /// A part of a timeline that is cut again.

@@ -171,8 +171,9 @@ impl Writer {
     /// away is gone: a crash in between leaves a row twice, which the next fold of it mends, and never loses one.
     fn make_durable(&self, changes: &ChangesByDay) -> Result<(), StoreError> {
         let touched = changes.iter().filter(|(_, changes)| !changes.is_empty());
-        let files: Vec<(Arc<DayFile>, &Changes)> =
-            touched.map(|(&day, changes)| Ok((self.file(day)?, changes))).collect::<Result<_, StoreError>>()?;
+        let files: Vec<(Arc<DayFile>, &Changes)> = touched
+            .map(|(&day, changes)| Ok((self.file(day)?, changes)))
+            .collect::<Result<_, StoreError>>()?;
         let takes_away = |changes: &&Changes| changes.values().any(Option::is_none);
         if let [(file, changes)] = files.as_slice() {
             return file.commit(changes);
@@ -212,7 +213,13 @@ impl Writer {
     fn sweep(&self, horizon: Millis) -> Result<Swept, StoreError> {
         let old: Vec<Arc<DayFile>> = {
             let state = self.shared.read();
-            state.files.iter().flat_map(Files::values).filter(|file| file.day < horizon.day()).cloned().collect()
+            state
+                .files
+                .iter()
+                .flat_map(Files::values)
+                .filter(|file| file.day < horizon.day())
+                .cloned()
+                .collect()
         };
         let mut swept = Swept::default();
         for file in old {
