@@ -135,6 +135,29 @@ class Answers(unittest.TestCase):
             "StartTime": STORY["from"], "EndTime": STORY["to"], "PageNumber": "0", "PageSize": "6"})["Response"]
         self.assertEqual([u["UserId"] for u in reply["UserList"]], ["carol"])
 
+    def test_the_other_questions(self):
+        asker, start = client(), STORY["start"]
+        comm_id = asker.DescribeRoomInfo(rooms_request()).RoomList[0].CommId
+        asked = {"CommId": comm_id, "SdkAppId": STORY["app"], "StartTime": start, "EndTime": start + 3600}
+
+        request = models.DescribeCallDetailInfoRequest()
+        request.from_json_string(json.dumps(asked | {"DataType": ["all"]}))
+        reply = asker.DescribeCallDetailInfo(request)
+        self.assertEqual([u.UserId for u in reply.UserList], ["alice", "bob", "alice"])
+        self.assertEqual((reply.Total, reply.Data), (3, []))
+
+        request = models.DescribeUserEventRequest()
+        request.from_json_string(json.dumps(asked | {"UserId": "bob", "RoomId": "218695"}))
+        self.assertEqual(asker.DescribeUserEvent(request).Data, [])
+
+        request = models.DescribeScaleInfoRequest()
+        request.from_json_string(json.dumps({"SdkAppId": STORY["app"], "StartTime": start - 3 * 86400, "EndTime": start + 3600}))
+        reply = asker.DescribeScaleInfo(request)
+        self.assertEqual(reply.Total, len(reply.ScaleList))
+        # Days begin at 16:00 UTC and are listed when they are over, the newest first.
+        self.assertTrue(all((day.Time + 8 * 3600) % 86400 == 0 and day.Time + 86400 <= time.time() for day in reply.ScaleList))
+        self.assertEqual([day.Time for day in reply.ScaleList], sorted((day.Time for day in reply.ScaleList), reverse=True))
+
     def test_unknown_call_is_empty(self):
         reply = client().DescribeUserInfo(users_request(f"{STORY['app']}_nowhere_{STORY['start']}"))
         self.assertEqual((reply.Total, reply.UserList), (0, []))
