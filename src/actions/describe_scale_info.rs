@@ -134,7 +134,7 @@ async fn count_call<S: Store>(
             if !day.rooms.contains(&session.room) {
                 day.rooms.insert(session.room.clone());
             }
-            day.users.insert((session.room, session.user));
+            day.users.insert((session.room.clone(), session.user.clone()));
         }
         if count < query.take {
             return Ok(());

@@ -1,6 +1,8 @@
 //! DescribeUserInfo: the sessions of a call that overlap a window (contract section 9.1), and its old name
 //! DescribeUserInformation.
 
+use std::sync::Arc;
+
 use crate::limits;
 use crate::records::{Attr, Millis, Session, device_type};
 use crate::store::{SessionQuery, Store};
@@ -42,7 +44,7 @@ pub(super) async fn sessions<S: Store>(
     context: &Context<'_, S>,
     params: &Params<'_>,
     bounds: Bounds,
-) -> Result<Vec<Session>, Fault> {
+) -> Result<Vec<Arc<Session>>, Fault> {
     question::refuse_empty(params, "CommId", ErrorCode::MissingCommId)?;
     question::refuse_empty(params, "SdkAppId", ErrorCode::MissingSdkAppId)?;
     let app = question::app(context, params.number("SdkAppId").unwrap_or_default(), ErrorCode::SdkAppId)?;
@@ -69,7 +71,7 @@ pub(super) async fn sessions<S: Store>(
 }
 
 /// Writes `Total` and `UserList`.
-pub(super) fn write_sessions(json: &mut Json, sessions: &[Session], now: Millis) {
+pub(super) fn write_sessions(json: &mut Json, sessions: &[Arc<Session>], now: Millis) {
     json.raw(b"\"Total\":");
     json.number(u64::try_from(sessions.len()).unwrap_or(u64::MAX));
     json.raw(b",\"UserList\":[");

@@ -2,6 +2,7 @@
 //! everything: any list of events, in any order and split into any batches, against the reference.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -87,7 +88,7 @@ impl Subject {
         Answers { records, events, orphans, open_calls }
     }
 
-    fn sessions<'a>(&self, comm_id: &'a CommId, change: impl FnOnce(&mut SessionQuery<'a>)) -> Vec<Session> {
+    fn sessions<'a>(&self, comm_id: &'a CommId, change: impl FnOnce(&mut SessionQuery<'a>)) -> Vec<Arc<Session>> {
         let mut query = SessionQuery {
             app: APP,
             comm_id,
@@ -229,7 +230,7 @@ fn pages_are_in_order_and_together_the_whole() {
         let comm_id = CommId::new(APP, "big", START_S);
         let whole = subject.sessions(&comm_id, |_| {});
         assert_eq!(whole.len(), 770, "{}", subject.name);
-        let order = |s: &Session| (std::cmp::Reverse(s.joined.secs()), s.user.clone());
+        let order = |s: &Arc<Session>| (std::cmp::Reverse(s.joined.secs()), s.user.clone());
         assert!(whole.is_sorted_by_key(order), "{}", subject.name);
         let mut pages = Vec::new();
         for page in 0.. {
@@ -379,7 +380,7 @@ fn a_broken_disk_is_told_and_outlived() {
     }
     let subject = subject.reopened();
     let users: Vec<String> =
-        subject.sessions(&CommId::new(APP, "r", START_S + 1), |_| {}).into_iter().map(|s| s.user).collect();
+        subject.sessions(&CommId::new(APP, "r", START_S + 1), |_| {}).into_iter().map(|s| s.user.clone()).collect();
     assert_eq!(users, ["after2", "after1", "after0", "kept"]);
 }
 

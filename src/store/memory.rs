@@ -2,7 +2,7 @@
 //! and good enough for tests, for `--memory` and for `demo`. The embedded store is tested against it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::records::fold::{self, Admission, Claim, EventSet, Timeline};
 use crate::records::{AppId, Call, CommId, Event, Kind, Millis, Session};
@@ -41,7 +41,7 @@ struct Folded {
     call: Call,
     first_join_s: Option<i64>,
     /// In the order of questions.
-    sessions: Vec<Session>,
+    sessions: Vec<Arc<Session>>,
     /// By user, then in order.
     events: Vec<Event>,
 }
@@ -112,7 +112,7 @@ impl State {
                     events: events.into_iter().cloned().collect(),
                     call,
                 };
-                folded.sessions.sort_by(session_order);
+                folded.sessions.sort_by(|a, b| session_order(a, b));
                 folded.events.sort_by(|a, b| (fold::owner(a), a).cmp(&(fold::owner(b), b)));
                 folded
             })
@@ -150,7 +150,7 @@ impl Folded {
     }
 }
 
-fn sessions(life: &fold::Life, timeline: &Timeline, events: &[&Event], attributes: &[Event]) -> Vec<Session> {
+fn sessions(life: &fold::Life, timeline: &Timeline, events: &[&Event], attributes: &[Event]) -> Vec<Arc<Session>> {
     let mut users: BTreeMap<&str, Vec<&Event>> = BTreeMap::new();
     for event in events {
         users.entry(fold::owner(event)).or_default().push(event);
@@ -160,7 +160,7 @@ fn sessions(life: &fold::Life, timeline: &Timeline, events: &[&Event], attribute
         let told = attributes.iter().filter(|event| event.user == **user && life.begin <= event.at);
         let told: Vec<&Event> = told.collect();
         let stays = fold::stays(events, &told);
-        sessions.extend(stays.iter().map(|stay| life.session(&timeline.room, user, stay)));
+        sessions.extend(stays.iter().map(|stay| Arc::new(life.session(&timeline.room, user, stay))));
     }
     sessions
 }
@@ -198,13 +198,13 @@ impl Store for Memory {
         Ok(appended)
     }
 
-    async fn sessions(&self, query: &SessionQuery<'_>) -> Result<Vec<Session>, StoreError> {
+    async fn sessions(&self, query: &SessionQuery<'_>) -> Result<Vec<Arc<Session>>, StoreError> {
         let state = self.read();
         let Some(folded) = state.find(query.app, query.comm_id) else { return Ok(Vec::new()) };
         if folded.call.last_evidence < query.horizon {
             return Ok(Vec::new());
         }
-        let asked = |session: &&Session| {
+        let asked = |session: &&Arc<Session>| {
             query.users.is_none_or(|users| users.contains(&session.user))
                 && overlaps(session.joined, session.left, query.from_s, query.to_s, query.now)
         };
@@ -297,7 +297,8 @@ impl Store for Memory {
         }
         for folded in calls {
             if query.from <= folded.call.created && folded.call.created <= query.to {
-                let mut sessions = folded.sessions.clone();
+                let mut sessions: Vec<Session> =
+                    folded.sessions.iter().map(|session| Session::clone(session)).collect();
                 sessions.sort_by(super::export_session_order);
                 sink(Exported::Call(&folded.call, &sessions))?;
             }

@@ -9,6 +9,7 @@ pub use memory::Memory;
 
 use std::cmp::Ordering;
 use std::future::Future;
+use std::sync::Arc;
 
 use crate::records::{AppId, Call, CommId, Event, Millis, Session};
 
@@ -25,7 +26,7 @@ pub trait Store: Send + Sync {
     fn sessions(
         &self,
         query: &SessionQuery<'_>,
-    ) -> impl Future<Output = Result<Vec<Session>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Vec<Arc<Session>>, StoreError>> + Send;
 
     /// The calls of one application that were alive in a window: newest creation first (in seconds), then
     /// by room (numbers ascending before texts), then by id.
@@ -228,7 +229,7 @@ impl Store for AnyStore {
         each_store!(self, store => store.append(events).await)
     }
 
-    async fn sessions(&self, query: &SessionQuery<'_>) -> Result<Vec<Session>, StoreError> {
+    async fn sessions(&self, query: &SessionQuery<'_>) -> Result<Vec<Arc<Session>>, StoreError> {
         each_store!(self, store => store.sessions(query).await)
     }
 

@@ -53,7 +53,7 @@ impl Store for Canned {
         Err(StoreError::Refused("canned".into()))
     }
 
-    async fn sessions(&self, query: &SessionQuery<'_>) -> Result<Vec<Session>, StoreError> {
+    async fn sessions(&self, query: &SessionQuery<'_>) -> Result<Vec<Arc<Session>>, StoreError> {
         self.ask()?;
         let is_it = |call: &&(Call, Vec<Session>)| {
             let call = &call.0;
@@ -71,7 +71,7 @@ impl Store for Canned {
                 .then_with(|| a.user.cmp(&b.user))
                 .then_with(|| left(b).cmp(&left(a)))
         });
-        Ok(page(rows, query.skip, query.take))
+        Ok(page(rows.into_iter().map(Arc::new).collect(), query.skip, query.take))
     }
 
     async fn calls(&self, query: &CallQuery<'_>) -> Result<Vec<Call>, StoreError> {

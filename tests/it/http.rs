@@ -65,7 +65,7 @@ impl Store for Moody {
         self.memory.append(events).await
     }
 
-    async fn sessions(&self, query: &SessionQuery<'_>) -> Result<Vec<Session>, StoreError> {
+    async fn sessions(&self, query: &SessionQuery<'_>) -> Result<Vec<Arc<Session>>, StoreError> {
         self.check()?;
         self.memory.sessions(query).await
     }

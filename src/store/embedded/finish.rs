@@ -20,9 +20,11 @@ impl Batch<'_> {
     /// What this batch changes in each file, and in the index once that is durable.
     pub(super) fn finish(mut self) -> Result<(ChangesByDay, Vec<Delta>), StoreError> {
         let mut changes = ChangesByDay::new();
+        let mut deltas: Vec<Delta> = self.number_deltas().collect();
+        let dirty = self.users.iter().filter(|(_, users)| users.values().any(|user| user.dirty));
+        deltas.extend(dirty.map(|(&call, _)| Delta::Changed(call)));
         self.write_users(&mut changes)?;
         self.number()?;
-        let mut deltas: Vec<Delta> = self.number_deltas().collect();
         for (&at, entry) in &self.calls {
             write_call(at, entry, &mut changes, &mut deltas)?;
         }
@@ -331,6 +333,7 @@ fn write_call(
     if entry.old == entry.row {
         return Ok(());
     }
+    deltas.push(Delta::Changed(at));
     let value = entry.row.as_ref().map(values::encode_call).transpose()?;
     changes.entry(at.day).or_default().insert((Table::Calls, Key::call(at.no).bytes()), value);
     let old: BTreeSet<_> = entry.old.iter().flat_map(|row| places(at, row)).collect();

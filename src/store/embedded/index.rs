@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::ControlFlow;
 
+use super::cache::Cache;
 use super::file::{DayFile, View};
 use super::keys::{CallNo, Table, day, trailing_number};
 use super::values::{CallRow, decode_call, decode_single};
@@ -34,11 +35,14 @@ pub(super) struct Index {
     /// The next free call number of each day.
     next_no: BTreeMap<i64, CallNo>,
     open_calls: u64,
+    /// What was asked for lately.
+    pub(super) cache: Cache,
 }
 
 /// One change of the index, made once what it mirrors is durable.
 #[derive(Debug)]
 pub(super) enum Delta {
+    Changed(CallRef),
     Long { app: AppId, room: String, call: CallRef, is_long: bool },
     Opened,
     Closed,
@@ -91,6 +95,7 @@ impl Index {
 
     /// Forgets a day whose file is gone. `open_calls` is how many of its calls were open.
     pub(super) fn forget_day(&mut self, gone: i64, open_calls: u64) {
+        self.cache.forget_all();
         for rooms in self.long.values_mut() {
             rooms.retain(|_, calls| {
                 calls.retain(|call| call.day != gone);
@@ -111,6 +116,7 @@ impl Index {
 
     pub(super) fn apply(&mut self, delta: Delta) {
         match delta {
+            Delta::Changed(call) => self.cache.forget(call),
             Delta::Long { app, room, call, is_long: true } => {
                 self.long.entry(app).or_default().entry(room).or_default().insert(call);
             }

@@ -5,6 +5,7 @@
 //! memory that is read from the files when they are opened. `docs/storage.md` has the layout and the promises.
 
 mod batch;
+mod cache;
 mod disk;
 mod file;
 mod finish;
@@ -259,7 +260,7 @@ impl Store for Embedded {
         self.send(|reply| Job::Append { events, reply }).await
     }
 
-    async fn sessions(&self, query: &SessionQuery<'_>) -> Result<Vec<Session>, StoreError> {
+    async fn sessions(&self, query: &SessionQuery<'_>) -> Result<Vec<Arc<Session>>, StoreError> {
         self.shared.ask(|reader| reader.sessions(query))
     }
 

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::batch::{Files, user_of};
+use super::cache::Cached;
 use super::file::{DayFile, View};
 use super::finish::decode_ref;
 use super::index::{CallRef, Index, singles};
@@ -132,24 +133,33 @@ impl Reader<'_> {
         Ok(found.map(|(_, row)| self.call(&row)))
     }
 
-    pub(super) fn sessions(&self, query: &SessionQuery<'_>) -> Result<Vec<Session>, StoreError> {
-        let Some((at, row)) = self.find(query.app, query.comm_id)? else { return Ok(Vec::new()) };
-        if row.life.last_evidence < query.horizon {
-            return Ok(Vec::new());
+    pub(super) fn sessions(&self, query: &SessionQuery<'_>) -> Result<Vec<Arc<Session>>, StoreError> {
+        let cached = self.index.cache.get(query.comm_id).filter(|cached| cached.app == query.app);
+        if let Some(cached) = cached {
+            return Ok(page(&cached, query));
         }
+        let Some((at, row)) = self.find(query.app, query.comm_id)? else { return Ok(Vec::new()) };
         let Some(file) = self.file(at.day) else { return Ok(Vec::new()) };
         let call = OfCall { view: file.view()?, at, row: &row };
-        let skip = usize::try_from(query.skip).unwrap_or(usize::MAX);
-        if query.users.is_none() && row.listed {
+        if row.listed && row.life.last_evidence < query.horizon {
+            return Ok(Vec::new());
+        }
+        if row.listed && query.users.is_none() {
+            let skip = usize::try_from(query.skip).unwrap_or(usize::MAX);
             return call.listed(query, skip);
         }
-        let mut sessions = match query.users {
+        let mut sessions = match query.users.filter(|_| row.listed) {
             Some(users) => call.of_users(users)?,
             None => call.all()?,
         };
-        sessions.retain(|session| meets(session, query));
         sessions.sort_unstable_by(session_order);
-        Ok(sessions.into_iter().skip(skip).take(query.take).collect())
+        let sessions = sessions.into_iter().map(Arc::new).collect();
+        let found = Arc::new(Cached { app: query.app, last_evidence: row.life.last_evidence, sessions });
+        // Under the id it goes by now; another may come to mean another call.
+        if !row.listed && row.comm_id() == *query.comm_id {
+            self.index.cache.keep(at, query.comm_id, Arc::clone(&found));
+        }
+        Ok(page(&found, query))
     }
 
     pub(super) fn calls(&self, query: &CallQuery<'_>) -> Result<Vec<Call>, StoreError> {
@@ -295,6 +305,18 @@ fn sink_event(
     if inside { sink(Exported::Event(event)) } else { Ok(()) }
 }
 
+/// The page of a call's sessions that a question asks for.
+fn page(call: &Cached, query: &SessionQuery<'_>) -> Vec<Arc<Session>> {
+    if call.last_evidence < query.horizon {
+        return Vec::new();
+    }
+    let asked = |session: &&Arc<Session>| {
+        meets(session, query) && query.users.is_none_or(|users| users.contains(&session.user))
+    };
+    let skip = usize::try_from(query.skip).unwrap_or(usize::MAX);
+    call.sessions.iter().filter(asked).skip(skip).take(query.take).cloned().collect()
+}
+
 fn meets(session: &Session, query: &SessionQuery<'_>) -> bool {
     overlaps(session.joined, session.left, query.from_s, query.to_s, query.now)
 }
@@ -346,7 +368,7 @@ impl OfCall<'_> {
     }
 
     /// One page of a large call: its listing by join, from the newest that the window allows, as far as needed.
-    fn listed(&self, query: &SessionQuery<'_>, skip: usize) -> Result<Vec<Session>, StoreError> {
+    fn listed(&self, query: &SessionQuery<'_>, skip: usize) -> Result<Vec<Arc<Session>>, StoreError> {
         let prefix = Key::call(self.at.no);
         let (from, to) = (prefix.clone().newest_first(query.to_s).bytes(), prefix.end());
         let (mut passed, mut page) = (0, Vec::new());
@@ -360,7 +382,7 @@ impl OfCall<'_> {
                         if passed < skip {
                             passed += 1;
                         } else if page.len() < query.take {
-                            page.push(session);
+                            page.push(Arc::new(session));
                         }
                     }
                 }
