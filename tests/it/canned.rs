@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rollbook::actions::{Account, Api, Key, Policy, Reply};
 use rollbook::limits::{Edition, Secret};
-use rollbook::records::{AppId, Attr, Attrs, Call, CommId, Event, JoinSource, LeaveSource, Millis, Rendering, Session};
+use rollbook::records::{
+    AppId, Attr, Attrs, Call, CommId, Event, JoinSource, LeaveSource, Millis, Rendering, Session,
+};
 use rollbook::store::{
     Appended, CallQuery, Counts, ExportQuery, Exported, SessionQuery, Store, StoreError, Swept,
 };
