@@ -8,5 +8,6 @@ mod http;
 mod ingest;
 mod questions;
 mod replay;
+mod server;
 mod signing;
 mod vectors;
