@@ -359,6 +359,18 @@ fn two_lives_of_one_second_get_two_ids() {
 }
 
 #[test]
+fn a_life_that_only_its_end_names_takes_what_shares_its_moment() {
+    for subject in Subject::all() {
+        subject.append(&[event("r", "a", Kind::RoomCreated, 0), joined("r", "a", 201)]);
+        let mut end = event("r", "", Kind::RoomDestroyed, 201);
+        end.life = Some("life".to_owned());
+        subject.append(&[end]);
+        let users = |second| subject.sessions(&CommId::new(APP, "r", START_S + second), |_| {}).len();
+        assert_eq!((users(0), users(201)), (0, 1), "{}", subject.name);
+    }
+}
+
+#[test]
 fn a_broken_disk_is_told_and_outlived() {
     let dir = tempfile::tempdir().unwrap();
     let fault = Fault::default();
