@@ -364,6 +364,38 @@ fn two_lives_of_one_second_get_two_ids() {
 }
 
 #[test]
+fn a_join_or_leave_told_in_other_words_is_one() {
+    let because = |mut event: Event, class: ReasonClass| {
+        event.reason = Some(Reason { class, raw: String::new() });
+        event
+    };
+    for subject in Subject::all() {
+        for class in [ReasonClass::Normal, ReasonClass::Timeout] {
+            subject.append(&[because(joined("r", "a", 1), class), because(left("r", "a", 9), class)]);
+            subject.append(&[because(left("r", "bare", 5), class)]);
+        }
+        let comm_id = CommId::new(APP, "r", START_S + 1);
+        let stays: Vec<_> =
+            subject.sessions(&comm_id, |_| {}).into_iter().map(|s| (s.user, s.joined, s.left)).collect();
+        let expected =
+            [("bare", 5, 5), ("a", 1, 9)].map(|(user, from, to)| (user.to_owned(), at(from), Some(at(to))));
+        assert_eq!(stays, expected, "{}", subject.name);
+    }
+}
+
+#[test]
+fn a_life_that_only_its_end_names_takes_what_shares_its_moment() {
+    for subject in Subject::all() {
+        subject.append(&[event("r", "a", Kind::RoomCreated, 0), joined("r", "a", 201)]);
+        let mut end = event("r", "", Kind::RoomDestroyed, 201);
+        end.life = Some("life".to_owned());
+        subject.append(&[end]);
+        let users = |second| subject.sessions(&CommId::new(APP, "r", START_S + second), |_| {}).len();
+        assert_eq!((users(0), users(201)), (0, 1), "{}", subject.name);
+    }
+}
+
+#[test]
 fn a_broken_disk_is_told_and_outlived() {
     let dir = tempfile::tempdir().unwrap();
     let fault = Fault::default();

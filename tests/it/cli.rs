@@ -1,96 +1,10 @@
 //! The real binary: what it prints, where, and how it ends.
 
-use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::process::Command;
 
-use rustix::process::{Pid, Signal, kill_process};
-
-const BINARY: &str = env!("CARGO_BIN_EXE_rollbook");
-
-/// The binary, in a directory and with nothing of the tester's environment that it reads.
-fn rollbook(dir: &Path) -> Command {
-    let mut command = Command::new(BINARY);
-    command.current_dir(dir).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-        .env_remove("ROLLBOOK_LOG")
-        .env_remove("TENCENTCLOUD_SECRET_ID")
-        .env_remove("TENCENTCLOUD_SECRET_KEY");
-    command
-}
-
-fn run(dir: &Path, arguments: &[&str]) -> Output {
-    rollbook(dir).args(arguments).output().expect("started")
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).expect("text")
-}
-
-/// Runs to the end, and checks the exit code and a part of what is said on stderr.
-fn check(dir: &Path, arguments: &[&str], code: i32, part: &str) -> String {
-    let output = run(dir, arguments);
-    let said = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
-    assert!(said.contains(part), "{arguments:?}: {part:?} is not in {said:?}");
-    text(&output.stdout)
-}
-
-fn temporary() -> tempfile::TempDir {
-    tempfile::tempdir().expect("a directory")
-}
-
-/// A server of its own process, killed at the end at the latest.
-pub(crate) struct Served {
-    child: Child,
-    stderr: BufReader<ChildStderr>,
-    /// What it said until it listened.
-    said: String,
-    pub(crate) address: String,
-}
-
-impl Served {
-    pub(crate) fn start(dir: &Path, arguments: &[&str]) -> Served {
-        let mut child = rollbook(dir).args(arguments).spawn().expect("started");
-        let mut stderr = BufReader::new(child.stderr.take().expect("piped"));
-        let mut said = String::new();
-        let address = loop {
-            let mut line = String::new();
-            assert!(stderr.read_line(&mut line).expect("text") > 0, "it ended: {said}");
-            let log: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
-            if log["message"] == "listening" {
-                break log["address"].as_str().expect("an address").to_owned();
-            }
-            said.push_str(&line);
-        };
-        Served { child, stderr, said, address }
-    }
-
-    /// What stands after these words in what was said.
-    fn after(&self, words: &str) -> String {
-        let line = self.said.lines().find_map(|line| line.strip_prefix(words));
-        line.unwrap_or_else(|| panic!("{words:?} is not in {}", self.said)).trim().to_owned()
-    }
-
-    /// Asks it to stop, as an operator would; what it said after it listened.
-    pub(crate) fn stop(mut self) -> String {
-        let pid = Pid::from_child(&self.child);
-        kill_process(pid, Signal::TERM).expect("running");
-        assert_eq!(self.child.wait().expect("ended").code(), Some(0));
-        let lines = std::io::read_to_string(&mut self.stderr).expect("text");
-        assert!(lines.contains("\"stopped\""), "{lines}");
-        lines
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        // Where it has ended already, this does nothing.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
+use crate::server::{BINARY, Served, check, rollbook, run, temporary, text};
 
 #[test]
 fn wrong_usage_ends_with_2_and_failures_with_1() {
@@ -205,7 +119,7 @@ fn a_first_start_makes_what_is_needed_and_a_second_finds_it() {
         );
     }
 
-    let pid = served.child.id().to_string();
+    let pid = served.pid().to_string();
     check(dir.path(), &["serve", "--data-dir", "data", "--listen", "127.0.0.1:0"], 1, &pid);
     check(dir.path(), &["import", "events", "-", "--data-dir", "data"], 1, &pid);
     check(dir.path(), &["export", "users", "--app", "1", "--data-dir", "data"], 1, &pid);

@@ -1,13 +1,10 @@
 //! The server over a real socket: routing, sizes, times, memory, stopping. What is sent is written as raw bytes.
 
-use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine as _;
-use hmac::{KeyInit as _, Mac as _};
 use rollbook::actions::{Account, Api, Key, Policy};
 use rollbook::clock::Clock;
 use rollbook::http::{self, Bounds, Ids, Server, listen, tls};
@@ -17,16 +14,17 @@ use rollbook::records::{AppId, Call, CommId, Event, Millis, Session};
 use rollbook::store::{
     Appended, CallQuery, Counts, ExportQuery, Exported, Memory, SessionQuery, Store, StoreError, Swept,
 };
-use rollbook::wire::sign;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
 
-const APP: u64 = 1_400_000_001;
+use crate::server::{
+    self, APP, BEARER, INGEST_TOKEN, Reply, SECRET_ID, SECRET_KEY, exchange, gzip, post, read_reply,
+};
+
 const NOW_S: i64 = 1_795_370_400;
 const CALLBACK_KEY: &str = "callbackKey";
-const BEARER: &str = "Authorization: Bearer ingest-token";
 
 /// A store that does as it is told: nothing works, or appending waits.
 struct Moody {
@@ -122,8 +120,8 @@ fn start(bounds: Bounds, store: Moody) -> Running {
 
 fn start_with(bounds: Bounds, store: Moody, tls: Option<tokio_rustls::TlsAcceptor>) -> Running {
     let key = Key {
-        secret_id: "AKIDtest".to_owned(),
-        secret_key: Secret::new("secret"),
+        secret_id: SECRET_ID.to_owned(),
+        secret_key: Secret::new(SECRET_KEY),
         token: None,
         expires_at_s: None,
     };
@@ -138,7 +136,7 @@ fn start_with(bounds: Bounds, store: Moody, tls: Option<tokio_rustls::TlsAccepto
         id: AppId(APP),
         trtc_callback_key: Some(ingest::Secret::new(CALLBACK_KEY)),
         trtc_unsigned: false,
-        ingest_token: Some(ingest::Secret::new("ingest-token")),
+        ingest_token: Some(ingest::Secret::new(INGEST_TOKEN)),
     };
     let apps = Apps::new(vec![app], ClientIpPolicy::Keep);
     let store = Arc::new(store);
@@ -161,57 +159,6 @@ fn start_with(bounds: Bounds, store: Moody, tls: Option<tokio_rustls::TlsAccepto
     Running { address, store, stop, served }
 }
 
-/// A reply as it came.
-#[derive(Debug)]
-struct Reply {
-    status: u16,
-    head: String,
-    body: String,
-}
-
-impl Reply {
-    fn header(&self, name: &str) -> Option<&str> {
-        let lines = self.head.lines().filter_map(|line| line.split_once(": "));
-        let mut values = lines.filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value);
-        let value = values.next();
-        assert!(values.next().is_none(), "{name} comes once");
-        value
-    }
-
-    fn json(&self) -> serde_json::Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
-    }
-
-    /// The code of an API error.
-    fn code(&self) -> String {
-        self.json()["Response"]["Error"]["Code"].as_str().unwrap_or_default().to_owned()
-    }
-}
-
-/// Reads one reply and leaves the connection as it is.
-async fn read_reply(stream: &mut (impl AsyncRead + Unpin)) -> Option<Reply> {
-    let mut bytes = Vec::new();
-    let mut byte = [0];
-    while !bytes.ends_with(b"\r\n\r\n") {
-        match stream.read(&mut byte).await {
-            Ok(1) => bytes.push(byte[0]),
-            Ok(_) | Err(_) => return None,
-        }
-    }
-    let head = String::from_utf8(bytes).expect("a head is text");
-    let mut reply = Reply { status: head[9..12].parse().expect("a status"), head, body: String::new() };
-    let length = reply.header("content-length").expect("a length").parse().expect("a number");
-    let mut body = vec![0; length];
-    stream.read_exact(&mut body).await.expect("a whole body");
-    reply.body = String::from_utf8(body).expect("a body is text");
-    Some(reply)
-}
-
-async fn exchange(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), request: &[u8]) -> Reply {
-    stream.write_all(request).await.expect("written");
-    read_reply(stream).await.expect("a reply")
-}
-
 impl Running {
     async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.address).await.expect("connected")
@@ -231,22 +178,6 @@ impl Running {
     }
 }
 
-fn post(path: &str, headers: &[&str], body: &[u8]) -> Vec<u8> {
-    let mut request = format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n", body.len());
-    for header in headers {
-        request.push_str(header);
-        request.push_str("\r\n");
-    }
-    request.push_str("\r\n");
-    [request.as_bytes(), body].concat()
-}
-
-fn gzip(body: &[u8]) -> Vec<u8> {
-    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
-    packer.write_all(body).expect("packed");
-    packer.finish().expect("packed")
-}
-
 fn callback(user: &str) -> String {
     format!(
         r#"{{"EventGroupId":1,"EventType":103,"CallbackTs":{NOW_S}000,"EventInfo":{{"RoomId":7,"EventTs":{NOW_S},"EventMsTs":{NOW_S}000,"UserId":"{user}","Role":20,"TerminalType":1,"UserType":1,"Reason":1}}}}"#
@@ -254,27 +185,11 @@ fn callback(user: &str) -> String {
 }
 
 fn callback_sign(body: &str) -> String {
-    let mut mac = hmac::Hmac::<sha2::Sha256>::new_from_slice(CALLBACK_KEY.as_bytes()).expect("any length");
-    mac.update(body.as_bytes());
-    base64::engine::general_purpose::STANDARD.encode(mac.finalize().into_bytes())
+    server::callback_sign(CALLBACK_KEY, body)
 }
 
 fn signed(host: &str, action: &str, body: &str) -> Vec<u8> {
-    let headers = sign::post(&sign::Post {
-        secret_id: "AKIDtest",
-        secret_key: "secret",
-        token: "",
-        host,
-        action,
-        region: "ap-guangzhou",
-        timestamp_s: NOW_S.unsigned_abs(),
-        body: body.as_bytes(),
-    });
-    let mut request = format!("POST / HTTP/1.1\r\nContent-Length: {}\r\n", body.len());
-    for (name, value) in headers {
-        request.push_str(&format!("{name}: {value}\r\n"));
-    }
-    format!("{request}\r\n{body}").into_bytes()
+    server::signed(host, action, body, NOW_S)
 }
 
 const QUESTION: &str = r#"{"CommId":"1400000001_7_1795370400","StartTime":1795370400,"EndTime":1795370500,"SdkAppId":1400000001}"#;

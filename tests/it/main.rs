@@ -8,5 +8,7 @@ mod http;
 mod ingest;
 mod questions;
 mod replay;
+mod samples;
+mod server;
 mod signing;
 mod vectors;

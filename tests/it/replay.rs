@@ -9,7 +9,7 @@ use std::path::Path;
 use base64::Engine as _;
 use serde_json::Value;
 
-use super::cli::Served;
+use crate::server::Served;
 
 /// How many there are. A file that is lost must not go unnoticed.
 const VECTORS: usize = 497;

@@ -195,22 +195,18 @@ impl<'a> Unnamed<'_, 'a> {
         self.visits.append(&mut self.done);
     }
 
-    /// The events of one millisecond: a leave comes before a join only if the user has a stay open (R2).
+    /// The events of one millisecond, in order: joins, signs, leaves. All its joins are one join told in several
+    /// words, all its leaves one leave, which comes before the join only if the user has a stay open (R2).
     fn moment(&mut self, events: &[&'a Event]) {
-        let mut joins = events.iter().copied().filter(|event| event.is_join()).peekable();
-        let mut leaves = events.iter().copied().filter(|event| event.is_leave()).peekable();
-        for &event in events.iter().filter(|event| !event.is_join() && !event.is_leave()) {
-            self.sign(event);
-        }
-        loop {
-            let leave_first = self.open.is_some() || joins.peek().is_none();
-            if leave_first && let Some(leave) = leaves.next() {
-                self.leave(leave);
-            } else if let Some(join) = joins.next() {
-                self.join(join);
-            } else {
-                break;
-            }
+        let (joins, others) = events.split_at(events.partition_point(|event| event.is_join()));
+        let (signs, leaves) = others.split_at(others.partition_point(|event| !event.is_leave()));
+        signs.iter().for_each(|sign| self.sign(sign));
+        if self.open.is_some() {
+            self.leave(leaves);
+            self.join(joins);
+        } else {
+            self.join(joins);
+            self.leave(leaves);
         }
     }
 
@@ -225,33 +221,44 @@ impl<'a> Unnamed<'_, 'a> {
         }
     }
 
-    fn join(&mut self, event: &'a Event) {
-        let goes_on = event
-            .reason
-            .as_ref()
-            .is_some_and(|reason| matches!(reason.class, ReasonClass::NetworkSwitch | ReasonClass::Timeout));
+    fn join(&mut self, joins: &[&'a Event]) {
+        let Some((&first, others)) = joins.split_first() else { return };
+        let goes_on = |event: &&Event| {
+            event.reason.as_ref().is_some_and(|reason| {
+                matches!(reason.class, ReasonClass::NetworkSwitch | ReasonClass::Timeout)
+            })
+        };
         if let Some(open) = &mut self.open {
-            if goes_on {
-                open.note(event);
+            if joins.iter().all(goes_on) {
+                joins.iter().for_each(|join| open.note(join));
                 return;
             }
             // R8: a normal join while the user is inside ends the older stay.
-            open.stay.left = Some(event.at.max(open.stay.joined));
+            open.stay.left = Some(first.at.max(open.stay.joined));
             open.stay.leave_source = LeaveSource::Superseded;
             self.done.extend(self.open.take());
         }
         self.first_media = None;
-        self.open = Some(Draft::new(event.at, join_source(event), event));
+        let mut draft = Draft::new(first.at, join_source(first), first);
+        others.iter().for_each(|join| draft.note(join));
+        self.open = Some(draft);
     }
 
-    fn leave(&mut self, event: &'a Event) {
+    fn leave(&mut self, leaves: &[&'a Event]) {
+        let Some((&first, others)) = leaves.split_first() else { return };
+        let end = |draft: &mut Draft<'a>| {
+            draft.leave(first);
+            others.iter().for_each(|leave| draft.note(leave));
+        };
         if let Some(mut open) = self.open.take() {
-            open.leave(event);
+            end(&mut open);
             self.done.push(open);
-        } else if let Some(visit) = self.open_visit(event.at) {
-            visit.leave(event);
+        } else if let Some(visit) = self.open_visit(first.at) {
+            end(visit);
         } else {
-            let draft = self.without_join(event);
+            let hint = leaves.iter().filter_map(|leave| leave.join_hint).min();
+            let mut draft = self.without_join(first, hint);
+            end(&mut draft);
             self.done.push(draft);
         }
         self.first_media = None;
@@ -267,15 +274,13 @@ impl<'a> Unnamed<'_, 'a> {
 
     /// R7: a leave whose join nobody told. A user's stays without a visit never overlap, so a hint reaches back
     /// no further than the end of the stay before.
-    fn without_join(&self, leave: &'a Event) -> Draft<'a> {
+    fn without_join(&self, leave: &'a Event, hint: Option<Millis>) -> Draft<'a> {
         let earliest = self.done.last().and_then(|before| before.stay.left).unwrap_or(Millis(i64::MIN));
-        let (joined, source) = match (leave.join_hint, self.first_media) {
+        let (joined, source) = match (hint, self.first_media) {
             (Some(hint), _) => (hint, JoinSource::Hinted),
             (None, Some(media)) => (media, JoinSource::Inferred),
             (None, None) => (leave.at, JoinSource::Inferred),
         };
-        let mut draft = Draft::new(joined.max(earliest).min(leave.at), source, leave);
-        draft.leave(leave);
-        draft
+        Draft::new(joined.max(earliest).min(leave.at), source, leave)
     }
 }

@@ -220,8 +220,10 @@ impl Batch<'_> {
             return Ok(None);
         }
         let last = life.closed.map_or(life.last_evidence, |closed| closed.at.max(life.last_evidence));
-        let settled =
-            last < from || (event.kind == Kind::RoomDestroyed && last <= from && life.closed.is_none());
+        // A destruction is the last of its millisecond, but a life that it opens by naming it is not.
+        let opens = event.life.is_some() && place.named.is_none();
+        let ends_moment = event.kind == Kind::RoomDestroyed && !opens;
+        let settled = last < from || (ends_moment && last <= from && life.closed.is_none());
         Ok(settled.then_some(Some(latest)))
     }
 

@@ -1,7 +1,5 @@
 //! Finished records, attributes, recorded deliveries, packed bodies.
 
-use std::io::Write as _;
-
 use proptest::prelude::*;
 
 use rollbook::ingest::{
@@ -13,6 +11,7 @@ use rollbook::records::{
 };
 
 use super::RECEIVED;
+use crate::server::gzip;
 
 const TERMS: Terms = Terms { app: Some(AppId(1_400_188_366)), client_ip: ClientIpPolicy::Keep };
 
@@ -185,12 +184,6 @@ fn a_delivery_is_read_as_recorded() {
     );
     check(r#"{"arrival_ms":1795370400230,"body":"","headers":[]}"#, "headers: expected an object");
     check(r#"{"arrival":1795370400230,"body":""}"#, "unknown key \"arrival\"");
-}
-
-fn gzip(content: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
-    encoder.write_all(content).expect("memory takes it");
-    encoder.finish().expect("memory takes it")
 }
 
 #[test]
