@@ -375,8 +375,11 @@ fn a_join_or_leave_told_in_other_words_is_one() {
             subject.append(&[because(left("r", "bare", 5), class)]);
         }
         let comm_id = CommId::new(APP, "r", START_S + 1);
-        let stays: Vec<_> =
-            subject.sessions(&comm_id, |_| {}).into_iter().map(|s| (s.user, s.joined, s.left)).collect();
+        let stays: Vec<_> = subject
+            .sessions(&comm_id, |_| {})
+            .into_iter()
+            .map(|s| (s.user.clone(), s.joined, s.left))
+            .collect();
         let expected =
             [("bare", 5, 5), ("a", 1, 9)].map(|(user, from, to)| (user.to_owned(), at(from), Some(at(to))));
         assert_eq!(stays, expected, "{}", subject.name);
