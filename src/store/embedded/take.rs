@@ -209,8 +209,9 @@ impl Batch<'_> {
         {
             return Ok(None);
         }
-        // A leave or a hint may reach into a life that ended days ago; only then are those days looked at.
+        // A leave, a name or a hint may reach into a life that ended days ago; only then are those days looked at.
         let far = event.is_leave()
+            || place.named.is_some()
             || day(from) < day(event.at)
             || event.create_hint.is_some_and(|hint| day(hint) < day(event.at));
         let Some(latest) = self.before(timeline, from, far)? else { return Ok(Some(None)) };
