@@ -76,26 +76,40 @@ pub(super) fn write_sessions(json: &mut Json, sessions: &[Arc<Session>], now: Mi
     json.number(u64::try_from(sessions.len()).unwrap_or(u64::MAX));
     json.raw(b",\"UserList\":[");
     for (at, session) in sessions.iter().enumerate() {
-        json.raw(if at == 0 { b"{\"RoomStr\":" } else { b",{\"RoomStr\":" });
-        json.text(&session.room);
-        json.raw(b",\"UserId\":");
-        json.text(&session.user);
-        json.raw(b",\"JoinTs\":");
-        json.number(second(session.joined));
-        json.raw(b",\"LeaveTs\":");
-        // The user may have entered by a clock that is ahead of ours.
-        json.number(second(session.left.unwrap_or(now.max(session.joined))));
-        json.raw(b",\"Finished\":");
-        json.truth(session.left.is_some());
-        json.raw(b",\"DeviceType\":");
-        json.text(device_type(&session.attrs));
-        json.raw(b",\"SdkVersion\":");
-        json.text(session.attrs.get(&Attr::SdkVersion).map_or("", String::as_str));
-        json.raw(b",\"ClientIp\":");
-        json.text(session.attrs.get(&Attr::ClientIp).map_or("", String::as_str));
-        json.raw(b"}");
+        if at > 0 {
+            json.raw(b",");
+        }
+        match session.left {
+            Some(left) => json.raw(session.rendering.get_or_make(|| {
+                let mut row = Json::with_capacity(192);
+                write_session(&mut row, session, left);
+                row.into_bytes().into_boxed_slice()
+            })),
+            // The user may have entered by a clock that is ahead of ours.
+            None => write_session(json, session, now.max(session.joined)),
+        }
     }
     json.raw(b"]");
+}
+
+fn write_session(json: &mut Json, session: &Session, left: Millis) {
+    json.raw(b"{\"RoomStr\":");
+    json.text(&session.room);
+    json.raw(b",\"UserId\":");
+    json.text(&session.user);
+    json.raw(b",\"JoinTs\":");
+    json.number(second(session.joined));
+    json.raw(b",\"LeaveTs\":");
+    json.number(second(left));
+    json.raw(b",\"Finished\":");
+    json.truth(session.left.is_some());
+    json.raw(b",\"DeviceType\":");
+    json.text(device_type(&session.attrs));
+    json.raw(b",\"SdkVersion\":");
+    json.text(session.attrs.get(&Attr::SdkVersion).map_or("", String::as_str));
+    json.raw(b",\"ClientIp\":");
+    json.text(session.attrs.get(&Attr::ClientIp).map_or("", String::as_str));
+    json.raw(b"}");
 }
 
 /// A second as the wire has it: unsigned.

@@ -88,7 +88,11 @@ impl Subject {
         Answers { records, events, orphans, open_calls }
     }
 
-    fn sessions<'a>(&self, comm_id: &'a CommId, change: impl FnOnce(&mut SessionQuery<'a>)) -> Vec<Arc<Session>> {
+    fn sessions<'a>(
+        &self,
+        comm_id: &'a CommId,
+        change: impl FnOnce(&mut SessionQuery<'a>),
+    ) -> Vec<Arc<Session>> {
         let mut query = SessionQuery {
             app: APP,
             comm_id,
@@ -379,8 +383,11 @@ fn a_broken_disk_is_told_and_outlived() {
         subject.append(&[joined("r", &format!("after{round}"), 10 + round)]);
     }
     let subject = subject.reopened();
-    let users: Vec<String> =
-        subject.sessions(&CommId::new(APP, "r", START_S + 1), |_| {}).into_iter().map(|s| s.user.clone()).collect();
+    let users: Vec<String> = subject
+        .sessions(&CommId::new(APP, "r", START_S + 1), |_| {})
+        .into_iter()
+        .map(|s| s.user.clone())
+        .collect();
     assert_eq!(users, ["after2", "after1", "after0", "kept"]);
 }
 
@@ -445,16 +452,14 @@ fn any_event() -> impl Strategy<Value = Event> {
                 event.id = "id".to_owned();
                 event.attrs.insert(Attr::SdkVersion, format!("{words}"));
             }
-            match event.kind {
-                Kind::EmitterReset => {
-                    event.room.clear();
-                    event.user.clear();
-                }
-                Kind::RoomDestroyed => event.user.clear(),
-                Kind::Attributes => {
-                    event.attrs.insert(Attr::Device, format!("{words}"));
-                }
-                _ => {}
+            if event.kind == Kind::EmitterReset {
+                event.room.clear();
+            }
+            if matches!(event.kind, Kind::EmitterReset | Kind::RoomDestroyed) {
+                event.user.clear();
+            }
+            if event.kind == Kind::Attributes {
+                event.attrs.insert(Attr::Device, format!("{words}"));
             }
             event
         },

@@ -150,7 +150,12 @@ impl Folded {
     }
 }
 
-fn sessions(life: &fold::Life, timeline: &Timeline, events: &[&Event], attributes: &[Event]) -> Vec<Arc<Session>> {
+fn sessions(
+    life: &fold::Life,
+    timeline: &Timeline,
+    events: &[&Event],
+    attributes: &[Event],
+) -> Vec<Arc<Session>> {
     let mut users: BTreeMap<&str, Vec<&Event>> = BTreeMap::new();
     for event in events {
         users.entry(fold::owner(event)).or_default().push(event);

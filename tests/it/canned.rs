@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rollbook::actions::{Account, Api, Key, Policy, Reply};
 use rollbook::limits::{Edition, Secret};
-use rollbook::records::{AppId, Attr, Attrs, Call, CommId, Event, JoinSource, LeaveSource, Millis, Session};
+use rollbook::records::{
+    AppId, Attr, Attrs, Call, CommId, Event, JoinSource, LeaveSource, Millis, Rendering, Session,
+};
 use rollbook::store::{
     Appended, CallQuery, Counts, ExportQuery, Exported, SessionQuery, Store, StoreError, Swept,
 };
@@ -143,6 +145,7 @@ pub(crate) fn session(room: &str, user: &str, joined: i64, left: Option<i64>) ->
             (Attr::Terminal, "3".to_owned()),
             (Attr::UserType, "3".to_owned()),
         ]),
+        rendering: Rendering::default(),
     }
 }
 

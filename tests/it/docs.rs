@@ -4,6 +4,7 @@ use std::path::Path;
 
 use rollbook::records::{Attr, Attrs, device_type};
 
+#[expect(clippy::disallowed_methods, reason = "a test has no command line of its own to be told by")]
 fn check(file: &str, generated: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(file);
     if std::env::var_os("UPDATE").is_some_and(|value| value == "1") {

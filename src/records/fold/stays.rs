@@ -82,10 +82,7 @@ impl<'a> Draft<'a> {
         self.note(event);
         self.stay.left = Some(event.at.max(self.stay.joined));
         self.stay.leave_reason.clone_from(&event.reason);
-        self.stay.leave_source = match event.kind {
-            Kind::RecordLeft(how) => how,
-            _ => LeaveSource::Seen,
-        };
+        self.stay.leave_source = if let Kind::RecordLeft(how) = event.kind { how } else { LeaveSource::Seen };
     }
 
     fn covers(&self, at: Millis) -> bool {
@@ -152,11 +149,7 @@ fn visit<'a>(events: &[&'a Event]) -> Option<Draft<'a>> {
     let leaves = || events.iter().copied().filter(|event| event.is_leave());
     let first_media = || events.iter().copied().find(|event| matches!(event.kind, Kind::Media { .. }));
     let mut draft = if let Some(join) = joins().next() {
-        let source = match join.kind {
-            Kind::RecordJoined(source) => source,
-            _ => JoinSource::Seen,
-        };
-        Draft::new(join.at, source, join)
+        Draft::new(join.at, join_source(join), join)
     } else {
         let leave = leaves().next()?;
         let hint = events.iter().filter_map(|event| event.join_hint).min();
@@ -176,6 +169,11 @@ fn visit<'a>(events: &[&'a Event]) -> Option<Draft<'a>> {
         draft.leave(leave);
     }
     Some(draft)
+}
+
+/// An imported record keeps how its join was known.
+fn join_source(join: &Event) -> JoinSource {
+    if let Kind::RecordJoined(source) = join.kind { source } else { JoinSource::Seen }
 }
 
 /// The fold over events that name no visit.
@@ -242,12 +240,8 @@ impl<'a> Unnamed<'_, 'a> {
             open.stay.leave_source = LeaveSource::Superseded;
             self.done.extend(self.open.take());
         }
-        let source = match event.kind {
-            Kind::RecordJoined(source) => source,
-            _ => JoinSource::Seen,
-        };
         self.first_media = None;
-        self.open = Some(Draft::new(event.at, source, event));
+        self.open = Some(Draft::new(event.at, join_source(event), event));
     }
 
     fn leave(&mut self, event: &'a Event) {

@@ -162,9 +162,11 @@ fn begin_write(db: &Database) -> Result<WriteTransaction, StoreError> {
 
 /// Any error of the engine: it refuses everything after one until it is opened again.
 pub(super) fn failed(error: impl Into<redb::Error>) -> StoreError {
-    match error.into() {
-        redb::Error::Corrupted(what) => StoreError::Corrupt(what),
-        other => StoreError::Unavailable(other.to_string()),
+    let error = error.into();
+    if let redb::Error::Corrupted(what) = error {
+        StoreError::Corrupt(what)
+    } else {
+        StoreError::Unavailable(error.to_string())
     }
 }
 

@@ -148,11 +148,14 @@ pub(super) fn name(event: &Event, life: &str) -> Vec<u8> {
 
 /// The key of an event that is kept by itself, in the table of its kind.
 pub(super) fn single(table: Table, event: &Event, digest: [u8; 8]) -> Vec<u8> {
-    let key = match table {
-        Table::Orphans => room(event.app, &event.room).text(&event.source).text(&event.instance),
-        Table::Attributes => room(event.app, &event.room).text(&event.user),
-        Table::Resets => Key::app(event.app).text(&event.source).text(&event.instance),
-        _ => Key::app(event.app),
+    let key = if table == Table::Orphans {
+        room(event.app, &event.room).text(&event.source).text(&event.instance)
+    } else if table == Table::Attributes {
+        room(event.app, &event.room).text(&event.user)
+    } else if table == Table::Resets {
+        Key::app(event.app).text(&event.source).text(&event.instance)
+    } else {
+        Key::app(event.app)
     };
     key.time(event.at.0).digest(digest).bytes()
 }

@@ -108,11 +108,12 @@ pub(super) fn unpack(block: &[u8]) -> Result<Vec<Row>, StoreError> {
 }
 
 fn write_number(out: &mut Vec<u8>, mut number: usize) {
+    let low_bits = |number: usize| number.to_be_bytes()[size_of::<usize>() - 1] & 0x7f;
     while number >= 0x80 {
-        out.push((number & 0x7f) as u8 | 0x80);
+        out.push(low_bits(number) | 0x80);
         number >>= 7;
     }
-    out.push(number as u8);
+    out.push(low_bits(number));
 }
 
 fn read_number(bytes: &mut &[u8]) -> Option<usize> {

@@ -1,7 +1,6 @@
 //! The one thread that writes: what arrived while the last commit ran goes into the next one, and each sender is
 //! answered once its part is durable.
 
-use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::{Arc, PoisonError};
@@ -123,7 +122,7 @@ impl Writer {
             if outcome.is_ok() {
                 break;
             }
-            pause(REOPEN_PAUSE);
+            std::thread::park_timeout(REOPEN_PAUSE);
         }
         *self.shared.state.write().unwrap_or_else(PoisonError::into_inner) = outcome?;
         Ok(())
@@ -272,21 +271,23 @@ impl Writer {
     }
 }
 
-/// Takes each sender's events in. Events of one timeline go in by time, so that most of them are the next step.
+/// Takes each sender's events in. They go in by time, so that most of them are the next step of their timeline.
 fn take_all(batch: &mut Batch<'_>, batches: Vec<Vec<Event>>) -> Result<Vec<Appended>, StoreError> {
     let mut appended = vec![Appended::default(); batches.len()];
-    let mut in_order: BTreeMap<(Event, usize), u64> = BTreeMap::new();
+    let mut waiting: Vec<Option<(usize, Event)>> = Vec::new();
     for (sender, events) in batches.into_iter().enumerate() {
-        for event in events {
-            *in_order.entry((event, sender)).or_default() += 1;
-        }
+        waiting.extend(events.into_iter().map(|event| Some((sender, event))));
     }
-    for ((event, sender), times) in in_order {
-        let admission = batch.take(event)?;
-        let part = &mut appended[sender];
-        let new = u64::from(admission == Admission::New);
-        part.new += new;
-        part.duplicate += times - new;
+    // Places are sorted, not events, which are large.
+    let mut order: Vec<usize> = (0..waiting.len()).collect();
+    let event = |place: &usize| waiting[*place].as_ref().map(|(_, event)| event);
+    order.sort_unstable_by(|a, b| event(a).cmp(&event(b)));
+    for place in order {
+        let Some((sender, event)) = waiting[place].take() else { continue };
+        match batch.take(event)? {
+            Admission::New => appended[sender].new += 1,
+            Admission::Known | Admission::Reworded => appended[sender].duplicate += 1,
+        }
     }
     Ok(appended)
 }
@@ -294,10 +295,4 @@ fn take_all(batch: &mut Batch<'_>, batches: Vec<Vec<Event>>) -> Result<Vec<Appen
 fn remove(path: &Path) -> Result<(), StoreError> {
     std::fs::remove_file(path)
         .map_err(|error| StoreError::Unavailable(format!("cannot remove {}: {error}", path.display())))
-}
-
-fn pause(length: Duration) {
-    let (_stay, wait) = std::sync::mpsc::channel::<()>();
-    // Nobody sends: this only waits, on the writer's own thread.
-    let _ = wait.recv_timeout(length);
 }

@@ -226,6 +226,7 @@ fn a_reason_has_its_class() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn a_broken_body_is_refused_with_its_place() {
     let check = |body: &str, place: &str, what: &str| match decode(body) {
         Err(why @ Rejected::Malformed { .. }) => {

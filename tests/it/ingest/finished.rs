@@ -253,6 +253,7 @@ prop_compose! {
             last_evidence: Millis(joined),
         };
         let session = Session {
+            rendering: Default::default(),
             room,
             user,
             visit,
@@ -287,6 +288,7 @@ fn shown(events: &[Event]) -> (Call, Session) {
         last_evidence: created.at,
     };
     let session = Session {
+        rendering: Default::default(),
         room: join.room.clone(),
         user: join.user.clone(),
         visit: join.visit.clone(),

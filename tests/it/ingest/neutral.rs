@@ -59,6 +59,7 @@ fn with(from: &str, to: &str) -> String {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn a_bad_line_is_refused_with_the_reason() {
     let check = |line: &str, what: &str| {
         let why = lines::parse_line(TERMS, line, RECEIVED).expect_err(line);
