@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -10,12 +10,13 @@ use tokio::net::TcpStream;
 
 use crate::{APP, SECRET_ID, SECRET_KEY, sign};
 
-/// Asks `requests` questions and prints how many a second, and how long they took: `REQUESTS_A_SECOND P50_US P99_US`.
+/// Asks `requests` questions, `rate` a second or, where that is 0, as fast as the answers come, and prints how many a second, and how long they took: `REQUESTS_A_SECOND P50_US P99_US`.
 pub async fn run(
     address: &str,
     questions: &str,
     requests: u64,
     connections: u64,
+    rate: u64,
     clock: i64,
     save: Option<&str>,
 ) -> Result<()> {
@@ -27,11 +28,14 @@ pub async fn run(
         std::fs::write(save, body)?;
     }
     let left = Arc::new(AtomicU64::new(requests));
+    let pause = (rate > 0).then(|| Duration::from_secs_f64(connections as f64 / rate as f64));
     let begun = Instant::now();
     let mut tasks = Vec::new();
     for connection in 0..connections {
         let (all, left, address) = (Arc::clone(&requests_bytes), Arc::clone(&left), address.to_owned());
-        tasks.push(tokio::spawn(async move { one_connection(&address, connection, &all, &left).await }));
+        tasks.push(tokio::spawn(
+            async move { one_connection(&address, connection, &all, &left, pause).await },
+        ));
     }
     let mut times_us = Vec::new();
     for task in tasks {
@@ -49,13 +53,18 @@ async fn one_connection(
     connection: u64,
     all: &[Vec<u8>],
     left: &AtomicU64,
+    pause: Option<Duration>,
 ) -> Result<Vec<u64>> {
+    let mut every = pause.map(tokio::time::interval);
     let mut stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
     let mut buffer = Vec::new();
     let mut times_us = Vec::new();
     let mut turn = usize::try_from(connection)? * 7_919;
     while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_ok() {
+        if let Some(every) = &mut every {
+            every.tick().await;
+        }
         let begun = Instant::now();
         let body = exchange(&mut stream, &all[turn % all.len()], &mut buffer).await?;
         times_us.push(u64::try_from(begun.elapsed().as_micros())?);

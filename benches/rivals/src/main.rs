@@ -4,7 +4,7 @@
 //! rivals story    CALLS BIG DIRECTORY        writes events, sessions and questions, the same each time
 //! rivals bare     ADDRESS REPLY_FILE         hyper, answering every request with the file's bytes
 //! rivals postgres ADDRESS DATABASE           axum and PostgreSQL, answering DescribeUserInfo
-//! rivals ask      ADDRESS QUESTIONS REQUESTS CONNECTIONS CLOCK [SAVE_REPLY]
+//! rivals ask      ADDRESS QUESTIONS REQUESTS CONNECTIONS RATE CLOCK [SAVE_REPLY]
 //! rivals post     ADDRESS EVENTS BATCH CONNECTIONS TOKEN
 //! rivals insert   DATABASE EVENTS BATCH      the events of a file into PostgreSQL, in batches
 //! ```
@@ -32,23 +32,26 @@ fn main() -> Result<()> {
     if let ["story", calls, big, folder] = words[..] {
         return story::write(calls.parse()?, big.parse()?, folder.as_ref());
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime")?;
+    // The load has one thread, so that it takes as little as it can of what the servers need.
+    let mut runtime = match words.first() {
+        Some(&("bare" | "postgres")) => tokio::runtime::Builder::new_multi_thread(),
+        _ => tokio::runtime::Builder::new_current_thread(),
+    };
+    let runtime = runtime.enable_all().build().context("the runtime")?;
     runtime.block_on(async {
         match words[..] {
             ["bare", address, reply] => bare::serve(address, std::fs::read(reply)?).await,
             ["postgres", address, database] => postgres::serve(address, database).await,
-            ["ask", address, questions, requests, connections, clock] => {
-                ask::run(address, questions, requests.parse()?, connections.parse()?, clock.parse()?, None)
-                    .await
-            }
-            ["ask", address, questions, requests, connections, clock, save] => {
+            ["ask", address, questions, requests, connections, rate, clock, ref save @ ..] => {
+                let (requests, connections, rate) = (requests.parse()?, connections.parse()?, rate.parse()?);
                 ask::run(
                     address,
                     questions,
-                    requests.parse()?,
-                    connections.parse()?,
+                    requests,
+                    connections,
+                    rate,
                     clock.parse()?,
-                    Some(save),
+                    save.first().copied(),
                 )
                 .await
             }
