@@ -298,7 +298,7 @@ impl Batch<'_> {
         let mut all = EventSet::from_events(events);
         let admission = event.map_or(Admission::Known, |event| all.admit(event));
         let resets: Vec<Millis> =
-            self.resets_of(timeline).into_iter().filter(|&at| at < window.limit).collect();
+            self.resets_of(timeline).into_iter().filter(|&at| at <= window.limit).collect();
         let mut cut = fold::lives(all.as_slice(), &resets, window.boundary);
         if window.limit < MAX {
             // The life behind the window takes the place of the one that is still open where it begins.
