@@ -3,7 +3,7 @@
 
 use crate::limits;
 use crate::store::Store;
-use crate::wire::{ErrorCode, Fault, Json, Params};
+use crate::wire::{ErrorCode, Fault, Fields, Json, Params};
 
 use super::Context;
 use super::describe_user_info::{Bounds, sessions, write_sessions};
@@ -14,10 +14,7 @@ use super::table::METRICS;
 const ALL: &str = "all";
 
 /// The reply's fields.
-pub(super) async fn answer<S: Store>(
-    context: &Context<'_, S>,
-    params: &Params<'_>,
-) -> Result<Vec<u8>, Fault> {
+pub(super) async fn answer<S: Store>(context: &Context<'_, S>, params: &Params<'_>) -> Result<Fields, Fault> {
     let metrics = params.texts("DataType");
     if let Some(strange) = metrics.iter().find(|name| !METRICS.contains(&&***name) && **name != ALL) {
         return Err(Fault::own(
@@ -43,8 +40,8 @@ pub(super) async fn answer<S: Store>(
         },
     };
     let sessions = sessions(context, params, bounds).await?;
-    let mut json = Json::with_capacity(48 + 192 * sessions.len());
+    let mut json = Json::fields(48 + 192 * sessions.len());
     write_sessions(&mut json, &sessions, context.now);
     json.raw(b",\"Data\":[]");
-    Ok(json.into_bytes())
+    Ok(json.into_fields())
 }

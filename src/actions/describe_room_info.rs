@@ -4,17 +4,14 @@
 use crate::limits;
 use crate::records::{Call, Millis};
 use crate::store::{CallQuery, Store};
-use crate::wire::{ErrorCode, Fault, Json, Params};
+use crate::wire::{ErrorCode, Fault, Fields, Json, Params};
 
 use super::describe_user_info::second;
 use super::question::{self, WindowRules};
 use super::{Context, database};
 
 /// The reply's fields.
-pub(super) async fn answer<S: Store>(
-    context: &Context<'_, S>,
-    params: &Params<'_>,
-) -> Result<Vec<u8>, Fault> {
+pub(super) async fn answer<S: Store>(context: &Context<'_, S>, params: &Params<'_>) -> Result<Fields, Fault> {
     question::refuse_empty(params, "SdkAppId", ErrorCode::MissingSdkAppId)?;
     let app = question::app(context, params.number("SdkAppId").unwrap_or_default(), ErrorCode::SdkAppId)?;
     let rules = WindowRules {
@@ -35,9 +32,9 @@ pub(super) async fn answer<S: Store>(
         horizon: context.horizon(),
     };
     let calls = context.store.calls(&query).await.map_err(database)?;
-    let mut json = Json::with_capacity(32 + 192 * calls.len());
+    let mut json = Json::fields(32 + 192 * calls.len());
     write_calls(&mut json, &calls, context.now);
-    Ok(json.into_bytes())
+    Ok(json.into_fields())
 }
 
 /// Writes `Total` and `RoomList`.

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashSet};
 use crate::limits;
 use crate::records::{AppId, Call};
 use crate::store::{CallQuery, SessionQuery, Store};
-use crate::wire::{ErrorCode, Fault, Json, Params};
+use crate::wire::{ErrorCode, Fault, Fields, Json, Params};
 
 use super::question::{self, Window, WindowRules};
 use super::{Context, database};
@@ -26,10 +26,7 @@ struct Day {
 }
 
 /// The reply's fields.
-pub(super) async fn answer<S: Store>(
-    context: &Context<'_, S>,
-    params: &Params<'_>,
-) -> Result<Vec<u8>, Fault> {
+pub(super) async fn answer<S: Store>(context: &Context<'_, S>, params: &Params<'_>) -> Result<Fields, Fault> {
     question::refuse_empty(params, "SdkAppId", ErrorCode::MissingSdkAppId)?;
     let app = question::app(context, params.number("SdkAppId").unwrap_or_default(), ErrorCode::SdkAppId)?;
     let rules = WindowRules { reversed: ErrorCode::EndTs, by_edition: false, longest_s: None };
@@ -149,9 +146,9 @@ fn spend(rows: &mut usize, count: usize) -> Result<(), Fault> {
     if *rows > limits::SCALE_ROWS_MAX { Err(ErrorCode::ResponseSizeLimitExceeded.into()) } else { Ok(()) }
 }
 
-fn write(days: &BTreeMap<i64, Day>) -> Vec<u8> {
+fn write(days: &BTreeMap<i64, Day>) -> Fields {
     let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
-    let mut json = Json::with_capacity(32 + 80 * days.len());
+    let mut json = Json::fields(32 + 80 * days.len());
     json.raw(b"\"Total\":");
     json.number(number(days.len()));
     json.raw(b",\"ScaleList\":[");
@@ -167,7 +164,7 @@ fn write(days: &BTreeMap<i64, Day>) -> Vec<u8> {
         json.raw(b"}");
     }
     json.raw(b"]");
-    json.into_bytes()
+    json.into_fields()
 }
 
 #[cfg(test)]

@@ -3,16 +3,13 @@
 
 use crate::records::CommId;
 use crate::store::Store;
-use crate::wire::{ErrorCode, Fault, Params};
+use crate::wire::{ErrorCode, Fault, Fields, Json, Params};
 
 use super::Context;
 use super::question::{self, WindowRules};
 
 /// The reply's fields.
-pub(super) async fn answer<S: Store>(
-    context: &Context<'_, S>,
-    params: &Params<'_>,
-) -> Result<Vec<u8>, Fault> {
+pub(super) async fn answer<S: Store>(context: &Context<'_, S>, params: &Params<'_>) -> Result<Fields, Fault> {
     question::refuse_empty(params, "CommId", ErrorCode::MissingCommId)?;
     question::refuse_empty(params, "UserId", ErrorCode::MissingUserId)?;
     question::refuse_empty(params, "RoomId", ErrorCode::MissingRoomId)?;
@@ -24,5 +21,7 @@ pub(super) async fn answer<S: Store>(
     }
     let rules = WindowRules { reversed: ErrorCode::EndTs, by_edition: false, longest_s: None };
     question::window(context, params, rules)?;
-    Ok(b"\"Data\":[]".to_vec())
+    let mut json = Json::fields(16);
+    json.raw(b"\"Data\":[]");
+    Ok(json.into_fields())
 }

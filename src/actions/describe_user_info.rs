@@ -6,16 +6,13 @@ use std::sync::Arc;
 use crate::limits;
 use crate::records::{Attr, Millis, Session, device_type};
 use crate::store::{SessionQuery, Store};
-use crate::wire::{ErrorCode, Fault, Json, Params};
+use crate::wire::{ErrorCode, Fault, Fields, Json, Params};
 
 use super::question::{self, WindowRules};
 use super::{Context, database};
 
 /// The reply's fields.
-pub(super) async fn answer<S: Store>(
-    context: &Context<'_, S>,
-    params: &Params<'_>,
-) -> Result<Vec<u8>, Fault> {
+pub(super) async fn answer<S: Store>(context: &Context<'_, S>, params: &Params<'_>) -> Result<Fields, Fault> {
     let most_users = if context.action.is_old() { limits::USER_IDS_FEW_MAX } else { limits::USER_IDS_MAX };
     let bounds = Bounds {
         window_s: question::hours(context.policy.user_window_hours),
@@ -23,9 +20,9 @@ pub(super) async fn answer<S: Store>(
         page_size: limits::PAGE_SIZE_MAX,
     };
     let sessions = sessions(context, params, bounds).await?;
-    let mut json = Json::with_capacity(32 + 192 * sessions.len());
+    let mut json = Json::fields(32 + 192 * sessions.len());
     write_sessions(&mut json, &sessions, context.now);
-    Ok(json.into_bytes())
+    Ok(json.into_fields())
 }
 
 /// What bounds a question for the users of a call.

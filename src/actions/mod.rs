@@ -20,7 +20,7 @@ use uuid::Uuid;
 use crate::limits::{self, Edition, Secret, rate};
 use crate::records::{AppId, Millis};
 use crate::store::{Store, StoreError};
-use crate::wire::{self, Bounds, Call, ErrorCode, Fault, Language, Request, SigningKeys};
+use crate::wire::{self, Bounds, Call, ErrorCode, Fault, Fields, Request, SigningKeys};
 
 pub use docs::docs;
 pub use table::{ACTIONS, Action, Field, Handler};
@@ -181,10 +181,11 @@ impl<S: Store> Api<S> {
             Ok(call) => self.answer_call(call, action, now).await,
             Err(fault) => Err(fault.clone()),
         };
+        let code = answer.as_ref().err().map(|fault| fault.code);
         Reply {
-            body: envelope(&answer, opened.language, request_id),
+            body: wire::envelope(answer, opened.language, request_id),
             action: action.map_or(UNKNOWN_ACTION, |action| action.name),
-            code: answer.err().map(|fault| fault.code),
+            code,
             trace_id: opened.trace_id.map(str::to_owned),
         }
     }
@@ -195,7 +196,7 @@ impl<S: Store> Api<S> {
         call: &Call<'_>,
         action: Option<&'static Action>,
         now: Millis,
-    ) -> Result<Vec<u8>, Fault> {
+    ) -> Result<Fields, Fault> {
         let place = self.authenticate(call, now)?;
         if call.version != wire::VERSION {
             return Err(Fault::about(ErrorCode::NoSuchVersion, &[&call.version]));
@@ -252,10 +253,6 @@ impl<S: Store> Api<S> {
             Err(Fault::about(ErrorCode::InvalidParameterValue, &[&call.region_name]))
         }
     }
-}
-
-fn envelope(answer: &Result<Vec<u8>, Fault>, language: Language, request_id: Uuid) -> Vec<u8> {
-    wire::envelope(answer.as_deref(), language, request_id)
 }
 
 /// What a question about records says when the store cannot answer. Which store it is and why is the log's

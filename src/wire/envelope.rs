@@ -7,26 +7,34 @@ use super::{Fault, Language};
 /// Most characters of a caller's own text that a message repeats.
 const ECHO_CHARS: usize = 128;
 
-/// Builds an answer. `Ok` holds the reply's fields as JSON members without braces (`"Total":0,"UserList":[]`).
-/// On success there is no key `Error`; on failure there is nothing but it and the RequestId.
-pub fn envelope(answer: Result<&[u8], &Fault>, language: Language, request_id: Uuid) -> Vec<u8> {
+/// How every answer begins.
+const BEGIN: &[u8] = b"{\"Response\":{";
+/// The room that RequestId and punctuation take behind the fields.
+const END_BYTES: usize = 64;
+
+/// The fields of a successful reply (`"Total":0,"UserList":[]`), written where the answer is to be, so that they
+/// are not copied into it.
+#[derive(Debug)]
+pub struct Fields(Vec<u8>);
+
+/// Builds an answer. On success there is no key `Error`; on failure there is nothing but it and the RequestId.
+pub fn envelope(answer: Result<Fields, Fault>, language: Language, request_id: Uuid) -> Vec<u8> {
     let mut id = [0; 36];
     let id = request_id.hyphenated().encode_lower(&mut id);
-    let mut out = Json::with_capacity(96 + answer.map_or(256, <[u8]>::len));
-    out.raw(b"{\"Response\":{");
-    match answer {
-        Ok([]) => {}
-        Ok(fields) => {
-            out.raw(fields);
-            out.raw(b",");
-        }
+    let mut out = match answer {
+        Ok(Fields(written)) => Json(written),
         Err(fault) => {
+            let mut out = Json::fields(256);
             out.raw(b"\"Error\":{\"Code\":");
             out.text(fault.code.wire());
             out.raw(b",\"Message\":");
             out.text(&fault.message(language, ECHO_CHARS));
-            out.raw(b"},");
+            out.raw(b"}");
+            out
         }
+    };
+    if out.0.len() > BEGIN.len() {
+        out.raw(b",");
     }
     out.raw(b"\"RequestId\":\"");
     out.raw(id.as_bytes());
@@ -42,6 +50,19 @@ impl Json {
     /// Nothing yet, with room for `bytes`.
     pub fn with_capacity(bytes: usize) -> Json {
         Json(Vec::with_capacity(bytes))
+    }
+
+    /// The fields of a reply, none yet, with room for `bytes`.
+    pub fn fields(bytes: usize) -> Json {
+        let mut json = Json::with_capacity(BEGIN.len() + bytes + END_BYTES);
+        json.raw(BEGIN);
+        json
+    }
+
+    /// What was written, as the fields of a reply; only of what [`Json::fields`] began.
+    pub fn into_fields(self) -> Fields {
+        debug_assert!(self.0.starts_with(BEGIN), "fields are begun as such");
+        Fields(self.0)
     }
 
     /// Adds punctuation and names, as they are.
@@ -75,10 +96,15 @@ impl Json {
 mod tests {
     use uuid::Uuid;
 
-    use super::envelope;
+    use super::{Json, envelope};
     use crate::wire::{ErrorCode, Fault, Language};
 
-    fn check(answer: Result<&[u8], &Fault>, language: Language, expected: &str) {
+    fn check(answer: Result<&[u8], Fault>, language: Language, expected: &str) {
+        let answer = answer.map(|fields| {
+            let mut json = Json::fields(0);
+            json.raw(fields);
+            json.into_fields()
+        });
         let id = Uuid::from_u128(0x0a0b_0c0d_0000_4000_8000_0000_0000_00ff);
         assert_eq!(String::from_utf8_lossy(&envelope(answer, language, id)), expected);
     }
@@ -91,12 +117,12 @@ mod tests {
             r#"{"Response":{"Total":0,"UserList":[],"RequestId":"0a0b0c0d-0000-4000-8000-0000000000ff"}}"#,
         );
         check(
-            Err(&ErrorCode::AuthSecretIdNotFound.into()),
+            Err(ErrorCode::AuthSecretIdNotFound.into()),
             Language::Chinese,
             r#"{"Response":{"Error":{"Code":"AuthFailure.SecretIdNotFound","Message":"SecretId不存在，请输入正确的密钥。"},"RequestId":"0a0b0c0d-0000-4000-8000-0000000000ff"}}"#,
         );
         check(
-            Err(&Fault::about(ErrorCode::UnknownParameter, &[&"a\"\n<"])),
+            Err(Fault::about(ErrorCode::UnknownParameter, &[&"a\"\n<"])),
             Language::English,
             r#"{"Response":{"Error":{"Code":"UnknownParameter","Message":"The parameter `a\"\n<` is not recognized."},"RequestId":"0a0b0c0d-0000-4000-8000-0000000000ff"}}"#,
         );

@@ -17,7 +17,7 @@ mod multipart;
 mod envelope;
 pub mod sign;
 
-pub use envelope::{Json, envelope};
+pub use envelope::{Fields, Json, envelope};
 pub use error::{ErrorCode, Fault, Use, docs};
 pub use keys::SigningKeys;
 pub use open::{Call, Opened, open};
