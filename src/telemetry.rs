@@ -51,6 +51,7 @@ enum Family {
     AppendDuration,
     CommitDuration,
     OpenCalls,
+    OpenSessions,
     Orphans,
     Connections,
 }
@@ -76,6 +77,8 @@ const METRICS: &[(Family, &str, &str, &str, &str)] = &[
         "Time of the store's durable commits; the fsync is in it."),
     (Family::OpenCalls, "rollbook_calls_open", "gauge", "",
         "Calls without an end."),
+    (Family::OpenSessions, "rollbook_sessions_open", "gauge", "",
+        "Sessions without an end."),
     (Family::Orphans, "rollbook_orphans", "gauge", "",
         "Events that wait for a call that contains them."),
     (Family::Connections, "rollbook_connections", "gauge", "",
@@ -187,6 +190,8 @@ impl Counters {
 pub struct Gauges {
     /// Calls without an end.
     pub open_calls: u64,
+    /// Sessions in them without an end.
+    pub open_sessions: u64,
     /// Events that wait for a call.
     pub orphans: u64,
 }
@@ -304,6 +309,7 @@ impl Metrics {
             Family::Accepted => plain(page, self.accepted.load(Ordering::Relaxed)),
             Family::Duplicate => plain(page, self.duplicate.load(Ordering::Relaxed)),
             Family::OpenCalls => plain(page, gauges.open_calls),
+            Family::OpenSessions => plain(page, gauges.open_sessions),
             Family::Orphans => plain(page, gauges.orphans),
             Family::Connections => {
                 let _ = writeln!(page, "{name} {}", self.connections.load(Ordering::Relaxed));
@@ -319,7 +325,7 @@ mod tests {
     fn check(count: impl FnOnce(&Metrics), lines: &[&str]) {
         let metrics = Metrics::new(["Ask", "Tell"], ["Bad", "Worse"], ["late"]);
         count(&metrics);
-        let page = metrics.render(Gauges { open_calls: 7, orphans: 8 });
+        let page = metrics.render(Gauges { open_calls: 7, open_sessions: 9, orphans: 8 });
         for line in lines {
             assert!(page.lines().any(|l| l == *line), "{line} is not in\n{page}");
         }

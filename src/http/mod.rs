@@ -101,7 +101,11 @@ impl<S: Store + 'static> Server<S> {
 
     fn show_metrics(&self) -> Reply {
         let counts = self.store.counts();
-        let gauges = Gauges { open_calls: counts.open_calls, orphans: counts.orphans };
+        let gauges = Gauges {
+            open_calls: counts.open_calls,
+            open_sessions: counts.open_sessions,
+            orphans: counts.orphans,
+        };
         let mut reply = plain(StatusCode::OK, self.metrics.render(gauges));
         reply
             .headers_mut()

@@ -8,7 +8,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::embedded::{Embedded, EmbeddedOptions, Fault};
-use super::{AnyStore, CallQuery, ExportQuery, Exported, Memory, SessionQuery, Store, StoreError};
+use super::{AnyStore, CallQuery, Counts, ExportQuery, Exported, Memory, SessionQuery, Store, StoreError};
 use crate::records::{
     AppId, Attr, Call, CommId, Event, JoinSource, Kind, LeaveSource, Millis, Reason, ReasonClass, Session,
     Track,
@@ -83,9 +83,7 @@ impl Subject {
                 Ok(())
             })
             .unwrap();
-        let orphans = self.store.counts().orphans;
-        let open_calls = self.store.counts().open_calls;
-        Answers { records, events, orphans, open_calls }
+        Answers { records, events, counts: self.store.counts() }
     }
 
     fn sessions<'a>(
@@ -128,8 +126,7 @@ impl Subject {
 struct Answers {
     records: Vec<(Call, Vec<Session>)>,
     events: Vec<Event>,
-    orphans: u64,
-    open_calls: u64,
+    counts: Counts,
 }
 
 impl std::fmt::Debug for Answers {
@@ -156,7 +153,7 @@ impl std::fmt::Debug for Answers {
                 )?;
             }
         }
-        writeln!(f, "  orphans {} open {}", self.orphans, self.open_calls)?;
+        writeln!(f, "  {:?}", self.counts)?;
         self.events.iter().try_for_each(|event| writeln!(f, "  : {}", line(event)))
     }
 }
@@ -323,7 +320,7 @@ fn retention_drops_what_is_old_and_hides_it_before() {
         // A day is dropped whole, once nothing of it reaches behind the horizon.
         wait(subject.store.sweep(at(9 * 86_400))).unwrap();
         assert_eq!(subject.calls(|_| {}), [], "{}", subject.name);
-        assert_eq!(subject.store.counts(), super::Counts::default(), "{}", subject.name);
+        assert_eq!(subject.store.counts(), Counts::default(), "{}", subject.name);
     }
 }
 

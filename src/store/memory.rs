@@ -265,9 +265,12 @@ impl Store for Memory {
 
     fn counts(&self) -> Counts {
         let state = self.read();
-        let calls = state.rooms.values().flat_map(|room| &room.calls);
+        let calls = || state.rooms.values().flat_map(|room| &room.calls);
+        let open = calls().filter(|folded| folded.call.ended.is_none());
+        let sessions = calls().flat_map(|folded| &folded.sessions);
         Counts {
-            open_calls: calls.filter(|folded| folded.call.ended.is_none()).count() as u64,
+            open_calls: open.count() as u64,
+            open_sessions: sessions.filter(|session| session.left.is_none()).count() as u64,
             orphans: state.rooms.values().map(|room| room.orphans.len() as u64).sum(),
         }
     }

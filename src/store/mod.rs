@@ -100,6 +100,8 @@ pub struct Swept {
 pub struct Counts {
     /// Calls without an end.
     pub open_calls: u64,
+    /// Sessions in them without an end.
+    pub open_sessions: u64,
     /// Events that wait for a life that contains them.
     pub orphans: u64,
 }

@@ -116,6 +116,7 @@ impl<'s> Batch<'s> {
                     life,
                     second,
                     stays: 0,
+                    open_stays: 0,
                     listed: false,
                 });
             }

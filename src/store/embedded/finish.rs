@@ -99,12 +99,17 @@ impl Batch<'_> {
         let old_view = self.view(at.day)?;
         let Some(entry) = self.calls.get_mut(&at) else { return Ok(()) };
         let was_listed = entry.old.as_ref().is_some_and(|row| row.listed);
-        let more: usize = listings.iter().map(|listing| listing.new.len()).sum();
-        let fewer: usize = listings.iter().map(|listing| listing.old.len()).sum();
+        let count = |stays: fn(&Listing) -> &[Stay], counted: fn(&&Stay) -> bool| {
+            listings.iter().map(|listing| stays(listing).iter().filter(counted).count()).sum::<usize>()
+        };
+        let changed = |before: u32, counted: fn(&&Stay) -> bool| {
+            let after = before as usize + count(|listing| &listing.new, counted);
+            u32::try_from(after.saturating_sub(count(|listing| &listing.old, counted))).unwrap_or(u32::MAX)
+        };
         let mut listed = false;
         if let Some(row) = &mut entry.row {
-            let stays = (row.stays as usize + more).saturating_sub(fewer);
-            row.stays = u32::try_from(stays).unwrap_or(u32::MAX);
+            row.stays = changed(row.stays, |_| true);
+            row.open_stays = changed(row.open_stays, |stay| stay.left.is_none());
             // Once listed, always listed: the listing is right, and a call rarely shrinks.
             row.listed |= row.stays >= LISTED_STAYS_MIN;
             listed = row.listed;
@@ -346,18 +351,14 @@ fn write_call(
         changes.entry(*day).or_default().insert((*table, key.clone()), Some(value.clone()));
     }
     let long = |row: &CallRow| is_long(row);
-    let open = |row: &Option<CallRow>| row.as_ref().is_some_and(|row| row.life.end().is_none());
     let (was_long, is_long) = (entry.old.as_ref().is_some_and(long), entry.row.as_ref().is_some_and(long));
     if was_long != is_long
         && let Some(row) = entry.row.as_ref().or(entry.old.as_ref())
     {
         deltas.push(Delta::Long { app: AppId(row.app), room: row.room.clone(), call: at, is_long });
     }
-    match (open(&entry.old), open(&entry.row)) {
-        (false, true) => deltas.push(Delta::Opened),
-        (true, false) => deltas.push(Delta::Closed),
-        (_, _) => {}
-    }
+    let running = |row: &Option<CallRow>| row.as_ref().map_or((0, 0), CallRow::running);
+    deltas.push(Delta::Running { before: running(&entry.old), after: running(&entry.row) });
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use super::keys::{CallNo, Table, day, trailing_number};
 use super::values::{CallRow, decode_call, decode_single};
 use crate::records::fold::Timeline;
 use crate::records::{AppId, Event, Millis};
-use crate::store::StoreError;
+use crate::store::{Counts, StoreError};
 
 /// Where a call is kept: the day of its begin, and its number there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,6 +35,7 @@ pub(super) struct Index {
     /// The next free call number of each day.
     next_no: BTreeMap<i64, CallNo>,
     open_calls: u64,
+    open_sessions: u64,
     /// What was asked for lately.
     pub(super) cache: Cache,
 }
@@ -44,8 +45,8 @@ pub(super) struct Index {
 pub(super) enum Delta {
     Changed(CallRef),
     Long { app: AppId, room: String, call: CallRef, is_long: bool },
-    Opened,
-    Closed,
+    /// Open calls and sessions.
+    Running { before: (u64, u64), after: (u64, u64) },
     Orphan { timeline: Timeline, at: Millis, there: bool },
     Reset { emitter: Emitter, at: Millis },
     AttributeDay(i64),
@@ -74,9 +75,7 @@ impl Index {
         for no in long {
             let key = super::keys::Key::call(no).bytes();
             let Some(call) = view.with(Table::Calls, &key, decode_call)? else { continue };
-            if call.life.end().is_none() {
-                self.open_calls += 1;
-            }
+            self.run((0, 0), call.running());
             let call_ref = CallRef { day: file.day, no };
             let rooms = self.long.entry(AppId(call.app)).or_default();
             rooms.entry(call.room).or_default().insert(call_ref);
@@ -93,8 +92,13 @@ impl Index {
         Ok(())
     }
 
-    /// Forgets a day whose file is gone. `open_calls` is how many of its calls were open.
-    pub(super) fn forget_day(&mut self, gone: i64, open_calls: u64) {
+    fn run(&mut self, before: (u64, u64), after: (u64, u64)) {
+        self.open_calls = (self.open_calls + after.0).saturating_sub(before.0);
+        self.open_sessions = (self.open_sessions + after.1).saturating_sub(before.1);
+    }
+
+    /// Forgets a day whose file is gone. `running` is how many of its calls and sessions were open.
+    pub(super) fn forget_day(&mut self, gone: i64, running: (u64, u64)) {
         self.cache.forget_all();
         for rooms in self.long.values_mut() {
             rooms.retain(|_, calls| {
@@ -111,7 +115,7 @@ impl Index {
         }
         self.attribute_days.remove(&gone);
         self.next_no.remove(&gone);
-        self.open_calls = self.open_calls.saturating_sub(open_calls);
+        self.run(running, (0, 0));
     }
 
     pub(super) fn apply(&mut self, delta: Delta) {
@@ -128,8 +132,7 @@ impl Index {
                     }
                 }
             }
-            Delta::Opened => self.open_calls += 1,
-            Delta::Closed => self.open_calls = self.open_calls.saturating_sub(1),
+            Delta::Running { before, after } => self.run(before, after),
             Delta::Orphan { timeline, at, there: true } => {
                 *self.orphans.entry(timeline).or_default().entry(at).or_default() += 1;
             }
@@ -197,12 +200,9 @@ impl Index {
         self.next_no.get(&day).copied().unwrap_or(0)
     }
 
-    pub(super) fn open_calls(&self) -> u64 {
-        self.open_calls
-    }
-
-    pub(super) fn orphan_count(&self) -> u64 {
-        self.orphans.values().flat_map(BTreeMap::values).map(|&count| u64::from(count)).sum()
+    pub(super) fn counts(&self) -> Counts {
+        let orphans = self.orphans.values().flat_map(BTreeMap::values).map(|&count| u64::from(count)).sum();
+        Counts { open_calls: self.open_calls, open_sessions: self.open_sessions, orphans }
     }
 }
 

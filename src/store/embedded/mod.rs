@@ -277,8 +277,7 @@ impl Store for Embedded {
     }
 
     fn counts(&self) -> Counts {
-        let state = self.shared.read();
-        Counts { open_calls: state.index.open_calls(), orphans: state.index.orphan_count() }
+        self.shared.read().index.counts()
     }
 
     fn export(

@@ -23,11 +23,18 @@ pub(super) struct CallRow {
     pub(super) second: i64,
     /// How many stays it has.
     pub(super) stays: u32,
+    /// How many of them no event has ended.
+    pub(super) open_stays: u32,
     /// Whether its stays are listed by join.
     pub(super) listed: bool,
 }
 
 impl CallRow {
+    /// What it adds to the calls and sessions that are open.
+    pub(super) fn running(&self) -> (u64, u64) {
+        if self.life.end().is_none() { (1, u64::from(self.open_stays)) } else { (0, 0) }
+    }
+
     pub(super) fn timeline(&self) -> Timeline {
         Timeline {
             app: crate::records::AppId(self.app),

@@ -222,7 +222,7 @@ impl Writer {
         };
         let mut swept = Swept::default();
         for file in old {
-            let (all_old, open) = self.all_before(&file, horizon)?;
+            let (all_old, running) = self.all_before(&file, horizon)?;
             if !all_old {
                 continue;
             }
@@ -233,7 +233,7 @@ impl Writer {
             })?;
             {
                 let mut state = self.shared.state.write().unwrap_or_else(PoisonError::into_inner);
-                state.index.forget_day(file.day, open);
+                state.index.forget_day(file.day, running);
                 state.files.get_or_insert_default().remove(&file.day);
             }
             remove(&file.path)?;
@@ -243,18 +243,19 @@ impl Writer {
     }
 
     /// Whether no call of a file from before the horizon's day reaches behind the horizon; and how many of its
-    /// calls are open. Only long calls can reach out of their day.
-    fn all_before(&self, file: &DayFile, horizon: Millis) -> Result<(bool, u64), StoreError> {
+    /// calls and sessions are open. Only long calls can reach out of their day.
+    fn all_before(&self, file: &DayFile, horizon: Millis) -> Result<(bool, (u64, u64)), StoreError> {
         let long: Vec<_> = self.shared.read().index.long_of_day(file.day).collect();
         let view = file.view()?;
-        let (mut all_before, mut open) = (true, 0);
+        let (mut all_before, mut running) = (true, (0, 0));
         for at in long {
             if let Some(row) = view.with(Table::Calls, &Key::call(at.no).bytes(), values::decode_call)? {
                 all_before &= row.life.last_evidence < horizon;
-                open += u64::from(row.life.end().is_none());
+                let (calls, sessions) = row.running();
+                running = (running.0 + calls, running.1 + sessions);
             }
         }
-        Ok((all_before, open))
+        Ok((all_before, running))
     }
 
     /// Replaces a day's file by its packed form.
