@@ -93,6 +93,7 @@ fn open(config: &Config, memory: bool, metrics: &Arc<Metrics>) -> anyhow::Result
     let options = EmbeddedOptions {
         monotonic: Some(clock::monotonic),
         on_commit: Some(Arc::new(move |took, _| metrics.committed(took))),
+        ..EmbeddedOptions::default()
     };
     open_embedded(&config.data_dir, options)
 }

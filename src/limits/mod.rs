@@ -47,4 +47,4 @@ pub const SECOND_MAX: i64 = i64::MAX / 1_000 - 1;
 /// Rows read from the store at a time while the daily figures are counted.
 pub const SCALE_BATCH_ROWS: usize = 1_000;
 /// Rows counted for one question for daily figures, at most.
-pub const SCALE_ROWS_MAX: usize = 500_000;
+pub const SCALE_ROWS_MAX: usize = 200_000;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::embedded::{Embedded, EmbeddedOptions};
-use super::{AnyStore, CallQuery, Exported, ExportQuery, Memory, SessionQuery, Store};
+use super::embedded::{Embedded, EmbeddedOptions, Fault};
+use super::{AnyStore, CallQuery, Exported, ExportQuery, Memory, SessionQuery, Store, StoreError};
 use crate::records::{
     AppId, Attr, Call, CommId, Event, JoinSource, Kind, LeaveSource, Millis, Reason, ReasonClass, Session, Track,
 };
@@ -335,6 +335,31 @@ fn two_lives_of_one_second_get_two_ids() {
         let expected = BTreeSet::from([("sfu-1".to_owned(), expect(0)), ("sfu-2".to_owned(), expect(1))]);
         assert_eq!(ids, expected, "{}", subject.name);
     }
+}
+
+#[test]
+fn a_broken_disk_is_told_and_outlived() {
+    let dir = tempfile::tempdir().unwrap();
+    let fault = Fault::default();
+    let options = EmbeddedOptions { fault: fault.clone(), ..EmbeddedOptions::default() };
+    let store = Embedded::open(dir.path(), options).unwrap();
+    let subject = Subject { name: "embedded", store: AnyStore::Embedded(store), dir: Some(dir) };
+    subject.append(&[joined("r", "kept", 1)]);
+    for round in 0..3 {
+        fault.set(true);
+        // The second day has no file yet: making one fails too.
+        for second in [2, 90_000] {
+            let lost = joined("r", &format!("lost{round}"), second + round);
+            let refused = wait(subject.store.append(vec![lost])).unwrap_err();
+            assert!(matches!(refused, StoreError::Unavailable(_) | StoreError::Corrupt(_)), "{refused}");
+        }
+        fault.set(false);
+        subject.append(&[joined("r", &format!("after{round}"), 10 + round)]);
+    }
+    let subject = subject.reopened();
+    let users: Vec<String> =
+        subject.sessions(&CommId::new(APP, "r", START_S + 1), |_| {}).into_iter().map(|s| s.user).collect();
+    assert_eq!(users, ["after2", "after1", "after0", "kept"]);
 }
 
 /// Events that print on a line each.

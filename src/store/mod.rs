@@ -22,10 +22,7 @@ pub trait Store: Send + Sync {
 
     /// The sessions of one call that overlap a window: newest join first (in seconds), then user, then
     /// latest leave first. Empty for a call that is not known.
-    fn sessions(
-        &self,
-        query: &SessionQuery<'_>,
-    ) -> impl Future<Output = Result<Vec<Session>, StoreError>> + Send;
+    fn sessions(&self, query: &SessionQuery<'_>) -> impl Future<Output = Result<Vec<Session>, StoreError>> + Send;
 
     /// The calls of one application that were alive in a window: newest creation first (in seconds), then
     /// by room (numbers ascending before texts), then by id.
@@ -33,12 +30,8 @@ pub trait Store: Send + Sync {
 
     /// One call by its id: by the exact text; else by its parts, as the life of that room that contains that
     /// second.
-    fn call(
-        &self,
-        app: AppId,
-        comm_id: &CommId,
-        horizon: Millis,
-    ) -> impl Future<Output = Result<Option<Call>, StoreError>> + Send;
+    fn call(&self, app: AppId, comm_id: &CommId, horizon: Millis)
+    -> impl Future<Output = Result<Option<Call>, StoreError>> + Send;
 
     /// Drops what has no evidence since `horizon`.
     fn sweep(&self, horizon: Millis) -> impl Future<Output = Result<Swept, StoreError>> + Send;

@@ -15,7 +15,7 @@ pub fn envelope(answer: Result<&[u8], &Fault>, language: Language, request_id: U
     let mut out = Json::with_capacity(96 + answer.map_or(256, <[u8]>::len));
     out.raw(b"{\"Response\":{");
     match answer {
-        Ok(fields) if fields.is_empty() => {}
+        Ok([]) => {}
         Ok(fields) => {
             out.raw(fields);
             out.raw(b",");

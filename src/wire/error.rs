@@ -138,10 +138,8 @@ codes! {
         "the store cannot answer"
         "The records cannot be read just now."
         "暂时无法读取记录。";
-    InternalEsQueryError "InternalError.EsQueryError" Retryable
-        "the store of events cannot answer"
-        "The events cannot be read just now."
-        "暂时无法读取事件。";
+    InternalEsQueryError "InternalError.EsQueryError" Never
+        "metrics and client events are not recorded by this version" "" "";
     InternalHttpParaseFalied "InternalError.HttpParaseFalied" Never
         "spelt so by the imitated service; parameters have codes of their own" "" "";
     InternalInterfaceErr "InternalError.InterfaceErr" Never

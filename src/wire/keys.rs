@@ -17,10 +17,13 @@ pub struct SigningKeys {
     kept: Mutex<Kept>,
 }
 
+/// The services one key signed for on one day; rarely more than one.
+type Services = Vec<(Box<str>, Signer)>;
+
 #[derive(Default)]
 struct Kept {
     count: usize,
-    by_key_and_day: HashMap<(usize, u64), Vec<(Box<str>, Signer)>>,
+    by_key_and_day: HashMap<(usize, u64), Services>,
 }
 
 impl SigningKeys {
@@ -86,6 +89,18 @@ mod tests {
         assert!(keys.get(0, 0, "trtc").is_none());
         assert!(keys.get(0, 4, "cvm").is_none());
         assert!(keys.get(1, 4, "trtc").is_none());
+    }
+
+    #[test]
+    fn keeps_services_apart() {
+        let keys = SigningKeys::new(9);
+        for service in ["trtc", "127"] {
+            keys.keep(0, 7, service, derive(b"secret", b"2026-11-22", service.as_bytes()));
+        }
+        for service in ["trtc", "127"] {
+            let kept = keys.get(0, 7, service).map(|signer| round(signer, b"x"));
+            assert_eq!(kept, Some(round(derive(b"secret", b"2026-11-22", service.as_bytes()), b"x")));
+        }
     }
 
     #[test]

@@ -309,12 +309,11 @@ impl Call<'_> {
             }
             Payload::Pairs(pairs) => {
                 let own = pairs.iter().filter(|(name, _)| !v1::is_common(name));
-                pairs::parameters(own.map(|(name, value)| (lend(name), lend(value))), table)
+                pairs::parameters(
+                    own.map(|(name, value)| (Cow::Borrowed(&**name), Cow::Borrowed(&**value))),
+                    table,
+                )
             }
         }
     }
-}
-
-fn lend<'a>(text: &'a Cow<'_, str>) -> Cow<'a, str> {
-    Cow::Borrowed(text)
 }

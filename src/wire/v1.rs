@@ -142,7 +142,7 @@ fn join(pairs: &[Pair<'_>], mut write_name: impl FnMut(&str, &mut String)) -> St
 
 #[cfg(test)]
 mod tests {
-    use super::{sorted, sorted_dotted};
+    use super::{Claim, Common, signature, sorted, sorted_dotted};
     use crate::wire::pairs::decode;
 
     #[test]
@@ -150,5 +150,21 @@ mod tests {
         let pairs = decode(b"UserIds.2=b+c&Region=&UserIds.10=%E4%BD%A0&Signature=x&a_b=1", 9).unwrap();
         assert_eq!(sorted(&pairs), "Region=&UserIds.10=你&UserIds.2=b c&a_b=1");
         assert_eq!(sorted_dotted(&pairs), "Region=&UserIds.10=你&UserIds.2=b c&a.b=1");
+    }
+
+    /// Python signs names with `.` for `_`, in the order of the names as they are.
+    #[test]
+    fn names_may_be_signed_with_dots() {
+        let pairs = decode(b"A_b=1&A.a=2", 9).unwrap();
+        let check = |signed: &str, expected: bool| {
+            let signature = signature(false, b"secret", &[b"GET", b"host", b"/?", signed.as_bytes()]);
+            let common = Common { signature: &signature, ..Common::default() };
+            let claim = Claim::new("GET", b"host", &common);
+            assert_eq!(claim.verify(&pairs, b"secret", &[]).is_ok(), expected, "{signed}");
+            assert!(claim.verify(&pairs, b"other", &[]).is_err());
+        };
+        check("A.a=2&A_b=1", true);
+        check("A.a=2&A.b=1", true);
+        check("A_b=1&A.a=2", false);
     }
 }

@@ -193,6 +193,11 @@ impl Ask<'_> {
     }
 }
 
+/// The server answers on several threads, so this must compile.
+fn sendable<F: Future + Send>(future: F) -> F {
+    future
+}
+
 /// The RequestId of every answer here.
 pub(crate) const ID: Uuid = Uuid::from_u128(0x1234_5678_9abc_4def_8000_0000_0000_0001);
 
@@ -223,7 +228,7 @@ impl World {
         headers.extend(more.iter().map(|(name, value)| (*name, value.as_bytes())));
         let body = Body::Whole(body.as_bytes());
         let request = Request { method: "POST", target: "/", headers: &headers, body };
-        self.api.answer(&request, Millis::from_secs(ask.now), ID).await
+        sendable(self.api.answer(&request, Millis::from_secs(ask.now), ID)).await
     }
 
     /// The object `Response` of the answer.

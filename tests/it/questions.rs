@@ -113,6 +113,23 @@ async fn sessions_overlap_the_window_and_the_newest_join_is_first() {
 }
 
 #[tokio::test]
+async fn nobody_leaves_before_joining() {
+    let ahead = NOW + 5;
+    let sessions = vec![session("42", "a", ahead, None)];
+    let world = World::new(policy(), vec![(call(APP, "42", ahead, None), sessions)]);
+    let params =
+        user_params(json!({"CommId": format!("{APP}_42_{ahead}"), "StartTime": NOW, "EndTime": ahead}));
+    let row = world.ask(Ask::of("DescribeUserInfo"), &params).await["UserList"][0].take();
+    assert_eq!(
+        (&row["JoinTs"], &row["LeaveTs"], &row["Finished"]),
+        (&json!(ahead), &json!(ahead), &json!(false))
+    );
+    let params = room_params(json!({"StartTime": NOW, "EndTime": ahead}));
+    let row = world.ask(Ask::of("DescribeRoomInfo"), &params).await["RoomList"][0].take();
+    assert_eq!((&row["CreateTime"], &row["DestroyTime"]), (&json!(ahead), &json!(ahead)));
+}
+
+#[tokio::test]
 async fn pages_have_their_defaults_and_do_not_overflow() {
     let world = world();
     let check = async |changes: Value, expected: &[&str]| {

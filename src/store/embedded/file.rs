@@ -8,12 +8,19 @@ use redb::{
     Database, Durability, ReadTransaction, ReadableDatabase, ReadableTable, TableError, WriteTransaction,
 };
 
+use super::disk::{Disk, Fault};
 use super::keys::{META, Table};
 use super::pack::{self, Row};
 use crate::store::StoreError;
 
 /// The version of the files this rollbook writes.
 const FORMAT: u64 = 1;
+
+/// The ending of a file that is not whole yet.
+pub(super) const MAKING: &str = "making";
+
+/// The cache while a day is packed: it is written once, in order.
+const CACHE_PACKING_BYTES: usize = 8 << 20;
 
 /// The changes of one batch to one file: by table and key, a new value or none.
 pub(super) type Changes = BTreeMap<(Table, Vec<u8>), Option<Vec<u8>>>;
@@ -29,20 +36,21 @@ pub(super) struct DayFile {
 
 impl DayFile {
     /// Opens the file of `day`, or makes it.
-    pub(super) fn open(path: &Path, day: i64, cache_bytes: usize) -> Result<DayFile, StoreError> {
-        let fresh = !path.exists();
-        let db = Database::builder()
-            .set_cache_size(cache_bytes)
-            .create(path)
-            .map_err(|error| cannot_open(path, &error.to_string()))?;
-        if fresh {
+    pub(super) fn open(path: &Path, day: i64, cache_bytes: usize, fault: &Fault) -> Result<DayFile, StoreError> {
+        if !path.exists() {
+            // Under another name until it is whole, so that a crash leaves no file that cannot be opened.
+            let making = path.with_extension(MAKING);
+            let db = engine(&making, cache_bytes, fault)?;
             let tx = begin_write(&db)?;
             for table in Table::ALL {
                 tx.open_table(table.rows()).map_err(failed)?;
             }
             tx.open_table(META).map_err(failed)?.insert("format", FORMAT).map_err(failed)?;
             tx.commit().map_err(failed)?;
+            drop(db);
+            put_in_place(&making, path)?;
         }
+        let db = engine(path, cache_bytes, fault)?;
         let (format, sealed) = {
             let tx = db.begin_read().map_err(failed)?;
             let meta = tx.open_table(META).map_err(|error| cannot_open(path, &error.to_string()))?;
@@ -76,12 +84,9 @@ impl DayFile {
     }
 
     /// Writes the packed form of this file to `path`, to take its place.
-    pub(super) fn write_packed(&self, path: &Path) -> Result<(), StoreError> {
+    pub(super) fn write_packed(&self, path: &Path, fault: &Fault) -> Result<(), StoreError> {
         let _ = std::fs::remove_file(path);
-        let packed = Database::builder()
-            .set_cache_size(8 << 20)
-            .create(path)
-            .map_err(|error| cannot_open(path, &error.to_string()))?;
+        let packed = engine(path, CACHE_PACKING_BYTES, fault)?;
         let view = self.view()?;
         let tx = begin_write(&packed)?;
         {
@@ -124,6 +129,19 @@ impl DayFile {
             Err(error) => Err(cannot_open(&self.path, &error.to_string())),
         }
     }
+}
+
+/// A new name in a directory is durable once the directory is.
+pub(super) fn put_in_place(made: &Path, path: &Path) -> Result<(), StoreError> {
+    std::fs::rename(made, path)
+        .and_then(|()| std::fs::File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all())
+        .map_err(|error| StoreError::Unavailable(format!("cannot put {} in place: {error}", path.display())))
+}
+
+fn engine(path: &Path, cache_bytes: usize, fault: &Fault) -> Result<Database, StoreError> {
+    let failed = |error: redb::DatabaseError| cannot_open(path, &error.to_string());
+    let disk = Disk::open(path, fault.clone()).map_err(failed)?;
+    Database::builder().set_cache_size(cache_bytes).create_with_backend(disk).map_err(failed)
 }
 
 fn cannot_open(path: &Path, why: &str) -> StoreError {

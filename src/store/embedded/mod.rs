@@ -5,6 +5,7 @@
 //! memory that is read from the files when they are opened. `docs/storage.md` has the layout and the promises.
 
 mod batch;
+mod disk;
 mod file;
 mod finish;
 mod index;
@@ -23,7 +24,8 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use self::batch::Files;
-use self::file::DayFile;
+pub use self::disk::Fault;
+use self::file::{DayFile, MAKING};
 use self::index::Index;
 use self::reader::Reader;
 use self::writer::{Job, Writer};
@@ -37,6 +39,8 @@ use crate::records::{AppId, Call, CommId, Event, Millis, Session};
 pub struct EmbeddedOptions {
     /// A monotonic clock, to tell how long commits take.
     pub monotonic: Option<fn() -> Duration>,
+    /// Lets tests break the disk.
+    pub fault: Fault,
     /// Told of each durable commit: how long it took, and how many events it held.
     pub on_commit: Option<Arc<dyn Fn(Duration, u64) + Send + Sync>>,
 }
@@ -96,14 +100,14 @@ impl Shared {
     }
 
     /// Opens every file, from nothing.
-    fn open_files(&self) -> Result<State, StoreError> {
+    fn open_files(&self, fault: &Fault) -> Result<State, StoreError> {
         let mut days: Vec<i64> = Vec::new();
         let entries = std::fs::read_dir(&self.dir).map_err(|error| refused(&self.dir, &error))?;
         for entry in entries {
             let path = entry.map_err(|error| refused(&self.dir, &error))?.path();
             match path.extension().and_then(|extension| extension.to_str()) {
-                // What sealing had not finished is of no use: the day's own file is still whole.
-                Some("sealing") => std::fs::remove_file(&path).map_err(|error| refused(&path, &error))?,
+                // What was not finished is of no use: a day's own file is whole, or not there yet.
+                Some(MAKING) => std::fs::remove_file(&path).map_err(|error| refused(&path, &error))?,
                 Some("redb") => days.push(day_of_file(&path)?),
                 _ => {}
             }
@@ -113,7 +117,7 @@ impl Shared {
         let mut index = Index::default();
         for (newer, &day) in days.iter().rev().enumerate() {
             let cache = if newer < 2 { CACHE_NEW_BYTES } else { CACHE_OLD_BYTES };
-            let file = DayFile::open(&self.path(day), day, cache)?;
+            let file = DayFile::open(&self.path(day), day, cache, fault)?;
             index.read(&file)?;
             files.insert(day, Arc::new(file));
         }
@@ -155,7 +159,7 @@ impl Embedded {
         let days = dir.join("days");
         std::fs::create_dir_all(&days).map_err(|error| refused(&days, &error))?;
         let shared = Arc::new(Shared { dir: days, state: RwLock::new(State::default()) });
-        *shared.state.write().unwrap_or_else(PoisonError::into_inner) = shared.open_files()?;
+        *shared.state.write().unwrap_or_else(PoisonError::into_inner) = shared.open_files(&options.fault)?;
         let (jobs, queue) = mpsc::channel(QUEUE_JOBS_MAX);
         let writer = Writer::new(Arc::clone(&shared), options);
         let writer = std::thread::Builder::new()
@@ -206,9 +210,9 @@ impl Embedded {
         if !shared.dir.exists() {
             return Ok(0);
         }
-        let days: Vec<i64> = shared.open_files()?.files.iter().flatten().map(|(&day, _)| day).collect();
+        let days: Vec<i64> = shared.open_files(&Fault::default())?.files.iter().flatten().map(|(&day, _)| day).collect();
         for &day in &days {
-            DayFile::open(&shared.path(day), day, CACHE_NEW_BYTES)?.verify()?;
+            DayFile::open(&shared.path(day), day, CACHE_NEW_BYTES, &Fault::default())?.verify()?;
         }
         Ok(days.len() as u64)
     }

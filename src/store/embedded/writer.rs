@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use super::batch::{Batch, ChangesByDay, Files};
-use super::file::{Changes, DayFile};
+use super::file::{Changes, DayFile, MAKING, put_in_place};
 use super::keys::{Key, Table};
 use super::{CACHE_NEW_BYTES, CACHE_OLD_BYTES, EmbeddedOptions, Shared, State, values};
 use crate::records::fold::Admission;
@@ -119,7 +119,7 @@ impl Writer {
         *self.shared.state.write().unwrap_or_else(PoisonError::into_inner) = State::default();
         let mut outcome = Err(StoreError::Unavailable("the files are being opened again".to_owned()));
         for _ in 0..REOPEN_TRIES_MAX {
-            outcome = self.shared.open_files();
+            outcome = self.shared.open_files(&self.options.fault);
             if outcome.is_ok() {
                 break;
             }
@@ -201,8 +201,8 @@ impl Writer {
         if let Some(file) = self.shared.read().files.as_ref().and_then(|files| files.get(&day)) {
             return Ok(Arc::clone(file));
         }
-        let file = Arc::new(DayFile::open(&self.shared.path(day), day, CACHE_NEW_BYTES)?);
-        sync_dir(&self.shared.dir)?;
+        let path = self.shared.path(day);
+        let file = Arc::new(DayFile::open(&path, day, CACHE_NEW_BYTES, &self.options.fault)?);
         let mut state = self.shared.state.write().unwrap_or_else(PoisonError::into_inner);
         state.files.get_or_insert_default().insert(day, Arc::clone(&file));
         Ok(file)
@@ -255,12 +255,10 @@ impl Writer {
     fn seal(&self, day: i64) -> Result<bool, StoreError> {
         let open = self.shared.read().files.as_ref().and_then(|files| files.get(&day)).cloned();
         let Some(open) = open.filter(|file| !file.sealed) else { return Ok(false) };
-        let packed = open.path.with_extension("sealing");
-        open.write_packed(&packed)?;
-        std::fs::rename(&packed, &open.path)
-            .map_err(|error| StoreError::Unavailable(format!("cannot put a packed day in place: {error}")))?;
-        sync_dir(&self.shared.dir)?;
-        let sealed = Arc::new(DayFile::open(&open.path, day, CACHE_OLD_BYTES)?);
+        let packed = open.path.with_extension(MAKING);
+        open.write_packed(&packed, &self.options.fault)?;
+        put_in_place(&packed, &open.path)?;
+        let sealed = Arc::new(DayFile::open(&open.path, day, CACHE_OLD_BYTES, &self.options.fault)?);
         let mut state = self.shared.state.write().unwrap_or_else(PoisonError::into_inner);
         state.files.get_or_insert_default().insert(day, sealed);
         Ok(true)
@@ -289,13 +287,6 @@ fn take_all(batch: &mut Batch<'_>, batches: Vec<Vec<Event>>) -> Result<Vec<Appen
 fn remove(path: &Path) -> Result<(), StoreError> {
     std::fs::remove_file(path)
         .map_err(|error| StoreError::Unavailable(format!("cannot remove {}: {error}", path.display())))
-}
-
-/// A new name in a directory is durable once the directory is.
-fn sync_dir(dir: &Path) -> Result<(), StoreError> {
-    std::fs::File::open(dir)
-        .and_then(|dir| dir.sync_all())
-        .map_err(|error| StoreError::Unavailable(format!("cannot sync {}: {error}", dir.display())))
 }
 
 fn pause(length: Duration) {

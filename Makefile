@@ -1,0 +1,41 @@
+# `make` alone lists the targets. The line after a target's name is its help.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.PHONY: help run check test test-quick clients docs bench fuzz deny clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+
+run: ## a seeded server on 127.0.0.1:9180; prints a key and lines to paste
+	cargo run --release -- demo
+
+check: ## formatting and lints
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+
+test-quick: ## what `cargo test` runs, tidy included
+	cargo test --locked
+
+clients: ## the vendor's own SDKs and command lines against the real binary
+	cargo build --locked
+	tests/clients/install
+	python3 tests/clients/run.py target/debug/rollbook
+
+test: check test-quick clients ## the gate: everything above; CI runs this and nothing else
+
+docs: ## write docs/ anew from the tables in the code
+	UPDATE=1 cargo test --locked --test it docs
+
+bench: ## ratios against bare hyper and PostgreSQL, on this machine, in one run
+	benches/run
+
+fuzz: ## every target of fuzz/ for a minute (installs cargo-fuzz into .test/)
+	fuzz/run 60
+
+deny: ## licences, advisories and duplicates of the dependencies (needs cargo-deny)
+	cargo deny check
+
+clean: ## remove what was built and installed here
+	cargo clean
+	rm -rf .test
