@@ -73,7 +73,8 @@ impl Question<'_> {
     pub(super) fn call(&self) -> String {
         let Question { host, key, action, .. } = self;
         format!(
-            "rollbook call {action} '{}' --endpoint http://{host} --secret-id {} --secret-key {}",
+            "{} call {action} '{}' --endpoint http://{host} --secret-id {} --secret-key {}",
+            super::program(),
             self.json(),
             key.secret_id,
             key.secret_key
@@ -160,7 +161,7 @@ mod tests {
             "TENCENTCLOUD_SECRET_ID=AKIDx TENCENTCLOUD_SECRET_KEY=sk tccli trtc DescribeUserInfo --version 2019-07-22 \
              --endpoint http://127.0.0.1:1 --region ap-guangzhou --cli-unfold-argument --CommId 1_2_3 --SdkAppId 1\n",
             &format!(
-                "rollbook call DescribeUserInfo '{json}' --endpoint http://127.0.0.1:1 --secret-id AKIDx --secret-key sk\n"
+                " call DescribeUserInfo '{json}' --endpoint http://127.0.0.1:1 --secret-id AKIDx --secret-key sk\n"
             ),
         ] {
             assert!(lines.contains(part), "{part} is not in\n{lines}");

@@ -114,6 +114,13 @@ fn say(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
+/// How this program was called, for lines to paste: `target/release/rollbook` under cargo.
+fn program() -> String {
+    let name = std::env::args().next().unwrap_or_default();
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+".contains(&byte);
+    if !name.is_empty() && name.bytes().all(plain) { name } else { "rollbook".to_owned() }
+}
+
 /// Random bytes of the operating system.
 fn random<const N: usize>() -> anyhow::Result<[u8; N]> {
     let mut bytes = [0; N];

@@ -102,15 +102,13 @@ fn a_first_start_makes_what_is_needed_and_a_second_finds_it() {
     ask(&served, "wrong", 1, "AuthFailure.SignatureFailure");
 
     // The printed lines for a shell work as they are; curl where there is one.
-    let path = Path::new(BINARY).parent().expect("a directory");
-    let lines =
-        served.said.lines().filter(|line| line.starts_with("rollbook call") || line.starts_with("curl"));
+    let call = format!("{BINARY} call ");
+    let lines = served.said.lines().filter(|line| line.starts_with(&call) || line.starts_with("curl"));
     let lines: Vec<&str> = lines.filter(|line| !line.contains("@events.ndjson")).collect();
     assert_eq!(lines.len(), 2, "{}", served.said);
     for line in lines {
-        let shell =
-            format!("PATH={}:$PATH; command -v {} > /dev/null || exit 0; {line}", path.display(), &line[..4]);
-        let shell = shell.replace("command -v roll ", "command -v rollbook ");
+        let program = line.split(' ').next().unwrap_or_default();
+        let shell = format!("command -v {program} > /dev/null || exit 0; {line}");
         let output = Command::new("sh").args(["-c", &shell]).output().expect("started");
         let reply = text(&output.stdout);
         assert!(
@@ -156,12 +154,11 @@ fn the_demo_answers_the_example_of_the_api_page() {
     let dir = temporary();
     let served = Served::start(dir.path(), &["demo", "--listen", "127.0.0.1:0"]);
     assert!(served.after("SecretId:  ").starts_with("AKID"));
-    let path = Path::new(BINARY).parent().expect("a directory");
-    let lines: Vec<&str> = served.said.lines().filter(|line| line.starts_with("rollbook call")).collect();
+    let call = format!("{BINARY} call ");
+    let lines: Vec<&str> = served.said.lines().filter(|line| line.starts_with(&call)).collect();
     let [example, recent] = lines[..] else { panic!("two lines: {lines:?}") };
     let ask = |line: &str| {
-        let shell = format!("PATH={}:$PATH; {line}", path.display());
-        let output = Command::new("sh").args(["-c", &shell]).output().expect("started");
+        let output = Command::new("sh").args(["-c", line]).output().expect("started");
         assert!(output.status.success(), "{line}: {}", text(&output.stderr));
         serde_json::from_slice::<serde_json::Value>(&output.stdout).expect("JSON")
     };
