@@ -85,7 +85,8 @@ impl Batch<'_> {
             }
         }
         for timeline in timelines {
-            self.cut_again(&timeline, at, at, None)?;
+            // It comes before what begins in its own millisecond, so it may close the life before that.
+            self.cut_again(&timeline, at.plus(-1), at, None)?;
         }
         Ok(admission)
     }
