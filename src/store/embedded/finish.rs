@@ -195,7 +195,10 @@ impl Batch<'_> {
             }
             let mut rows: Vec<(CallRef, CallRow, Timeline)> = Vec::new();
             for member in members {
-                if let Some(row) = self.call(member)? {
+                // One that still owns a second here but asks for another is numbered around that one.
+                let asks_here =
+                    |row: &&CallRow| (first..=last).contains(&row.life.claim(&row.timeline()).second);
+                if let Some(row) = self.call(member)?.filter(asks_here) {
                     rows.push((member, row.clone(), row.timeline()));
                 }
             }
