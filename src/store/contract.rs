@@ -423,6 +423,48 @@ fn a_broken_disk_is_told_and_outlived() {
     assert_eq!(users, ["after2", "after1", "after0", "kept"]);
 }
 
+#[test]
+fn a_batch_over_two_days_is_kept_whole_or_not_at_all() {
+    let midnight = 86_400 - START_S % 86_400;
+    let before = [
+        event("r", "a", Kind::RoomCreated, midnight - 60),
+        joined("r", "a", midnight - 30),
+        joined("r", "a", midnight + 90),
+        joined("r", "b", midnight + 95),
+        joined("other", "a", midnight + 95),
+    ];
+    // What came after this creation moves to the next day's file, also a part of one user's row.
+    let split = event("r", "a", Kind::RoomCreated, midnight + 60);
+    let reference = Subject::memory();
+    reference.append(&before);
+    let without = reference.answers();
+    reference.append(std::slice::from_ref(&split));
+    let with = reference.answers();
+    let mut kept = BTreeSet::new();
+    for count in 0.. {
+        let dir = tempfile::tempdir().unwrap();
+        let fault = Fault::default();
+        let options = EmbeddedOptions { fault: fault.clone(), ..EmbeddedOptions::default() };
+        let store = Embedded::open(dir.path(), options).unwrap();
+        let subject = Subject { name: "embedded", store: AnyStore::Embedded(store), dir: Some(dir) };
+        subject.append(&before);
+        fault.fail_once_after(count);
+        let appended = wait(subject.store.append(vec![split.clone()]));
+        fault.set(false);
+        let subject = subject.reopened();
+        let found = subject.answers();
+        assert!(found == with || (appended.is_err() && found == without), "after {count}: {found:?}");
+        kept.insert(found == with);
+        if appended.is_ok() {
+            break;
+        }
+        // Given again, it is there once.
+        subject.append(std::slice::from_ref(&split));
+        assert!(subject.answers() == with, "after {count}");
+    }
+    assert_eq!(kept.len(), 2, "the disk failed before and after the first of the two commits");
+}
+
 /// Events that print on a line each.
 #[derive(Clone)]
 struct Told(Vec<Event>);

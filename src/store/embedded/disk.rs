@@ -6,23 +6,51 @@ use std::io;
 use std::ops::Bound;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use redb::backends::FileBackend;
 use redb::{BackendError, DatabaseError, StorageBackend};
 
 /// Makes writes and syncs fail while it is ordered. Only tests order it.
-#[derive(Debug, Clone, Default)]
-pub struct Fault(Arc<AtomicBool>);
+#[derive(Debug, Clone)]
+pub struct Fault(Arc<AtomicU64>);
+
+/// Nothing fails.
+const WHOLE: u64 = u64::MAX;
+/// Everything fails. Below it: so many succeed, then one fails.
+const BROKEN: u64 = u64::MAX - 1;
+
+impl Default for Fault {
+    fn default() -> Fault {
+        Fault(Arc::new(AtomicU64::new(WHOLE)))
+    }
+}
 
 impl Fault {
     /// From now on the disk is broken, or whole again.
     pub fn set(&self, is_broken: bool) {
-        self.0.store(is_broken, Ordering::SeqCst);
+        self.0.store(if is_broken { BROKEN } else { WHOLE }, Ordering::SeqCst);
+    }
+
+    /// So many writes and syncs succeed, the next one fails, and then the disk is whole again.
+    pub fn fail_once_after(&self, count: u32) {
+        self.0.store(u64::from(count), Ordering::SeqCst);
     }
 
     fn check(&self) -> io::Result<()> {
-        if self.0.load(Ordering::Relaxed) {
+        let fails = match self.0.load(Ordering::Relaxed) {
+            WHOLE => false,
+            BROKEN => true,
+            0 => {
+                self.set(false);
+                true
+            }
+            left => {
+                self.0.store(left - 1, Ordering::SeqCst);
+                false
+            }
+        };
+        if fails {
             return Err(io::Error::new(io::ErrorKind::StorageFull, "the disk was ordered to fail"));
         }
         Ok(())

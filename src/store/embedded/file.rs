@@ -9,7 +9,7 @@ use redb::{
 };
 
 use super::disk::{Disk, Fault};
-use super::keys::{META, Table};
+use super::keys::{BESIDE, META, Table};
 use super::pack::{self, Row};
 use crate::store::StoreError;
 
@@ -34,27 +34,42 @@ pub(super) struct DayFile {
     db: Database,
 }
 
+/// A file's part in a batch that changes several.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Joint<'a> {
+    /// The batch's number: higher than that of any before it.
+    pub(super) number: u64,
+    /// What the batch changes in other files, kept by the one that is committed first.
+    pub(super) beside: Option<&'a [u8]>,
+}
+
 impl DayFile {
-    /// Opens the file of `day`, or makes it.
+    /// Makes the file of a day, after the joint batch of this number. Under another name until it is whole, so
+    /// that a crash leaves no file that cannot be opened.
+    pub(super) fn make(path: &Path, joint: u64, fault: &Fault) -> Result<(), StoreError> {
+        let making = path.with_extension(MAKING);
+        let db = engine(&making, CACHE_PACKING_BYTES, fault)?;
+        let tx = begin_write(&db)?;
+        for table in Table::ALL {
+            tx.open_table(table.rows()).map_err(failed)?;
+        }
+        {
+            let mut meta = tx.open_table(META).map_err(failed)?;
+            meta.insert("format", FORMAT).map_err(failed)?;
+            meta.insert("joint", joint).map_err(failed)?;
+        }
+        tx.commit().map_err(failed)?;
+        drop(db);
+        put_in_place(&making, path)
+    }
+
+    /// Opens the file of `day`.
     pub(super) fn open(
         path: &Path,
         day: i64,
         cache_bytes: usize,
         fault: &Fault,
     ) -> Result<DayFile, StoreError> {
-        if !path.exists() {
-            // Under another name until it is whole, so that a crash leaves no file that cannot be opened.
-            let making = path.with_extension(MAKING);
-            let db = engine(&making, cache_bytes, fault)?;
-            let tx = begin_write(&db)?;
-            for table in Table::ALL {
-                tx.open_table(table.rows()).map_err(failed)?;
-            }
-            tx.open_table(META).map_err(failed)?.insert("format", FORMAT).map_err(failed)?;
-            tx.commit().map_err(failed)?;
-            drop(db);
-            put_in_place(&making, path)?;
-        }
         let db = engine(path, cache_bytes, fault)?;
         let (format, sealed) = {
             let tx = db.begin_read().map_err(failed)?;
@@ -78,14 +93,40 @@ impl DayFile {
 
     /// Applies changes in one durable commit. Quick repair on every commit: opening after a kill takes
     /// milliseconds, and the kinds of commit are never mixed.
-    pub(super) fn commit(&self, changes: &Changes) -> Result<(), StoreError> {
+    pub(super) fn commit(&self, changes: &Changes, joint: Option<Joint<'_>>) -> Result<(), StoreError> {
         let tx = begin_write(&self.db)?;
         let mut rest = changes.iter().peekable();
         while let Some(&(&(table, _), _)) = rest.peek() {
             let of_table = std::iter::from_fn(|| rest.next_if(|((other, _), _)| *other == table));
             if self.sealed { repack(&tx, table, of_table)? } else { put(&tx, table, of_table)? }
         }
+        if let Some(joint) = joint {
+            tx.open_table(META).map_err(failed)?.insert("joint", joint.number).map_err(failed)?;
+            if let Some(beside) = joint.beside {
+                let mut kept = tx.open_table(BESIDE).map_err(failed)?;
+                kept.retain(|_, _| false).map_err(failed)?;
+                kept.insert(joint.number, beside).map_err(failed)?;
+            }
+        }
         tx.commit().map_err(failed)
+    }
+
+    /// The number of the last joint batch that this file is known to have seen.
+    pub(super) fn joint(&self) -> Result<u64, StoreError> {
+        let tx = self.db.begin_read().map_err(failed)?;
+        let meta = tx.open_table(META).map_err(failed)?;
+        Ok(meta.get("joint").map_err(failed)?.map_or(0, |value| value.value()))
+    }
+
+    /// The last joint batch that was committed here first: its number, and what it changes in other files.
+    pub(super) fn beside(&self) -> Result<Option<(u64, Vec<u8>)>, StoreError> {
+        let tx = self.db.begin_read().map_err(failed)?;
+        let kept = match tx.open_table(BESIDE) {
+            Err(TableError::TableDoesNotExist(_)) => return Ok(None),
+            kept => kept.map_err(failed)?,
+        };
+        let last = kept.last().map_err(failed)?;
+        Ok(last.map(|(number, beside)| (number.value(), beside.value().to_vec())))
     }
 
     /// Writes the packed form of this file to `path`, to take its place.
@@ -98,6 +139,7 @@ impl DayFile {
             let mut meta = tx.open_table(META).map_err(failed)?;
             meta.insert("format", FORMAT).map_err(failed)?;
             meta.insert("sealed", 1).map_err(failed)?;
+            meta.insert("joint", self.joint()?).map_err(failed)?;
         }
         for &table in Table::ALL {
             let mut out = tx.open_table(table.blocks()).map_err(failed)?;

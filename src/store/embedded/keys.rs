@@ -4,6 +4,7 @@
 //! reason. Texts end in a zero byte; no id contains one ([`crate::ingest`] refuses it).
 
 use redb::TableDefinition;
+use serde::{Deserialize, Serialize};
 
 use crate::records::{AppId, Event, Millis};
 
@@ -17,7 +18,7 @@ macro_rules! tables {
     ($($(#[$doc:meta])* $variant:ident = $name:literal / $packed:literal,)*) => {
         /// The tables of a day's file. Each exists as rows while the day is open, and as packed blocks once it
         /// is sealed.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         pub(super) enum Table { $($(#[$doc])* $variant,)* }
 
         impl Table {
@@ -67,8 +68,12 @@ tables! {
     Unknown = "unknown" / "unknown.packed",
 }
 
-/// name → value: `format` (the version of the file), `sealed`
+/// name → value: `format` (the version of the file), `sealed`, `joint` (the last batch over several files that
+/// it has seen)
 pub(super) const META: TableDefinition<'static, &'static str, u64> = TableDefinition::new("meta");
+
+/// number of a batch over several files → what it changes in the others; at most one row
+pub(super) const BESIDE: TableDefinition<'static, u64, &'static [u8]> = TableDefinition::new("beside");
 
 /// A key under construction.
 #[derive(Debug, Clone, Default)]

@@ -26,7 +26,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use self::batch::Files;
 pub use self::disk::Fault;
-use self::file::{DayFile, MAKING};
+use self::file::{DayFile, Joint, MAKING};
 use self::index::Index;
 use self::reader::Reader;
 use self::writer::{Job, Writer};
@@ -79,6 +79,8 @@ struct Shared {
 struct State {
     files: Option<Files>,
     index: Index,
+    /// The number of the last batch that changed several files.
+    joint: u64,
 }
 
 impl Shared {
@@ -113,15 +115,36 @@ impl Shared {
         }
         days.sort_unstable();
         let mut files = Files::new();
-        let mut index = Index::default();
         for (newer, &day) in days.iter().rev().enumerate() {
             let cache = if newer < 2 { CACHE_NEW_BYTES } else { CACHE_OLD_BYTES };
             let file = DayFile::open(&self.path(day), day, cache, fault)?;
-            index.read(&file)?;
             files.insert(day, Arc::new(file));
         }
-        Ok(State { files: Some(files), index })
+        let joint = finish_joint(&files)?;
+        let mut index = Index::default();
+        files.values().rev().try_for_each(|file| index.read(file))?;
+        Ok(State { files: Some(files), index, joint })
     }
+}
+
+/// Finishes a batch over several files that was cut off between two of its commits; the number of the last such
+/// batch. What it changes is kept for longer than needed: a file that has seen that batch, or one after it, is left
+/// as it is, and one that is gone was dropped.
+fn finish_joint(files: &Files) -> Result<u64, StoreError> {
+    let mut last = 0;
+    for file in files.values() {
+        if let Some((number, beside)) = file.beside()? {
+            for (day, changes) in values::decode_changes(&beside)? {
+                if let Some(other) = files.get(&day)
+                    && other.joint()? < number
+                {
+                    other.commit(&changes, Some(Joint { number, beside: None }))?;
+                }
+            }
+        }
+        last = last.max(file.joint()?);
+    }
+    Ok(last)
 }
 
 fn refused(path: &Path, error: &std::io::Error) -> StoreError {

@@ -1,9 +1,12 @@
 //! What the tables hold: a version byte, then the fields in postcard's format. A version that is not known is an
 //! error, never a guess.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
+use super::file::Changes;
 use crate::records::fold::{Life, Stay, Timeline};
 use crate::records::{Attrs, Event, Kind, Millis, Reason};
 use crate::store::StoreError;
@@ -85,6 +88,15 @@ fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StoreError> {
         Some((version, _)) => Err(StoreError::Corrupt(format!("a value has the unknown version {version}"))),
         None => Err(StoreError::Corrupt("a value is empty".to_owned())),
     }
+}
+
+/// What a batch changes in several files, by day.
+pub(super) fn encode_changes(changes: &BTreeMap<i64, &Changes>) -> Result<Vec<u8>, StoreError> {
+    encode(changes)
+}
+
+pub(super) fn decode_changes(bytes: &[u8]) -> Result<BTreeMap<i64, Changes>, StoreError> {
+    decode(bytes)
 }
 
 pub(super) fn encode_call(call: &CallRow) -> Result<Vec<u8>, StoreError> {

@@ -1,6 +1,7 @@
 //! The one thread that writes: what arrived while the last commit ran goes into the next one, and each sender is
 //! answered once its part is durable.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::{Arc, PoisonError};
@@ -9,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use super::batch::{Batch, ChangesByDay, Files};
-use super::file::{Changes, DayFile, MAKING, put_in_place};
+use super::file::{Changes, DayFile, Joint, MAKING, put_in_place};
 use super::keys::{Key, Table};
 use super::{CACHE_NEW_BYTES, CACHE_OLD_BYTES, EmbeddedOptions, Shared, State, values};
 use crate::records::fold::Admission;
@@ -166,33 +167,26 @@ impl Writer {
         Ok(appended)
     }
 
-    /// One commit a file. Where a batch moves rows between files, what it adds is durable before what it takes
-    /// away is gone: a crash in between leaves a row twice, which the next fold of it mends, and never loses one.
+    /// One commit a file. Of a batch that changes several files, the first commit holds also what it changes in
+    /// the others, so that opening the files after a crash in between finishes it ([`finish_joint`](super::finish_joint)).
     fn make_durable(&self, changes: &ChangesByDay) -> Result<(), StoreError> {
-        let touched = changes.iter().filter(|(_, changes)| !changes.is_empty());
-        let files: Vec<(Arc<DayFile>, &Changes)> = touched
-            .map(|(&day, changes)| Ok((self.file(day)?, changes)))
-            .collect::<Result<_, StoreError>>()?;
-        let takes_away = |changes: &&Changes| changes.values().any(Option::is_none);
-        if let [(file, changes)] = files.as_slice() {
-            return file.commit(changes);
+        let touched = || changes.iter().filter(|(_, changes)| !changes.is_empty());
+        // The file with the most changes is the first, so that little is written twice.
+        let Some((&first, most)) = touched().max_by_key(|(_, changes)| changes.len()) else { return Ok(()) };
+        let others: BTreeMap<i64, &Changes> =
+            touched().filter(|(day, _)| **day != first).map(|(&day, changes)| (day, changes)).collect();
+        if others.is_empty() {
+            return self.file(first)?.commit(most, None);
         }
-        if !files.iter().any(|(_, changes)| takes_away(changes)) {
-            return files.iter().try_for_each(|(file, changes)| file.commit(changes));
+        // Each is there before it is named: one that is not there later was dropped since.
+        let files: Vec<Arc<DayFile>> = others.keys().map(|&day| self.file(day)).collect::<Result<_, _>>()?;
+        let number = self.shared.read().joint + 1;
+        let beside = values::encode_changes(&others)?;
+        self.file(first)?.commit(most, Some(Joint { number, beside: Some(&beside) }))?;
+        for (file, changes) in files.iter().zip(others.into_values()) {
+            file.commit(changes, Some(Joint { number, beside: None }))?;
         }
-        for (file, changes) in &files {
-            let added: Changes = changes
-                .iter()
-                .filter(|(_, value)| value.is_some())
-                .map(|(key, value)| (key.clone(), value.clone()))
-                .collect();
-            file.commit(&added)?;
-        }
-        for (file, changes) in files.iter().filter(|(_, changes)| takes_away(changes)) {
-            let taken: Changes =
-                changes.keys().filter(|key| changes[*key].is_none()).map(|key| (key.clone(), None)).collect();
-            file.commit(&taken)?;
-        }
+        self.shared.state.write().unwrap_or_else(PoisonError::into_inner).joint = number;
         Ok(())
     }
 
@@ -202,6 +196,9 @@ impl Writer {
             return Ok(Arc::clone(file));
         }
         let path = self.shared.path(day);
+        if !path.exists() {
+            DayFile::make(&path, self.shared.read().joint, &self.options.fault)?;
+        }
         let file = Arc::new(DayFile::open(&path, day, CACHE_NEW_BYTES, &self.options.fault)?);
         let mut state = self.shared.state.write().unwrap_or_else(PoisonError::into_inner);
         state.files.get_or_insert_default().insert(day, Arc::clone(&file));
