@@ -4,10 +4,12 @@
 mod canned;
 mod cli;
 mod docs;
+mod happenings;
 mod http;
 mod ingest;
 mod questions;
 mod replay;
+mod roundtrip;
 mod samples;
 mod server;
 mod signing;

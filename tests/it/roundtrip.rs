@@ -1,0 +1,119 @@
+//! What is exported and imported into an empty store is exported again as the same bytes.
+
+use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::TestRunner;
+use rollbook::records::Event;
+use rollbook::store::embedded::{Embedded, EmbeddedOptions};
+use rollbook::store::{AnyStore, Memory, Store as _};
+
+use crate::happenings::{Format, Told, event, events_of, events_of_records, exported, lines_of};
+use crate::server::{check, temporary};
+
+/// A midnight in UTC less five minutes, so that calls begin on both sides of it.
+const FROM_S: i64 = 1_795_391_700;
+const TO_S: i64 = FROM_S + 60_000;
+
+/// An empty store, and where it is while it is there.
+fn empty(on_disk: bool) -> (AnyStore, Option<tempfile::TempDir>) {
+    if !on_disk {
+        return (AnyStore::Memory(Memory::default()), None);
+    }
+    let dir = temporary();
+    let store = Embedded::open(dir.path(), EmbeddedOptions::default()).expect("opened");
+    (AnyStore::Embedded(store), Some(dir))
+}
+
+fn append(store: &AnyStore, events: Vec<Event>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    runtime.block_on(store.append(events)).expect("appended");
+}
+
+#[track_caller]
+fn equal(first: &[u8], again: &[u8], what: &str) {
+    let (first, again) = (String::from_utf8_lossy(first), String::from_utf8_lossy(again));
+    assert!(first == again, "{what}:\n{first}\nand again:\n{again}");
+}
+
+/// Each format, out and in and out again.
+fn check_round_trips(events: &[Event], on_disk: bool) {
+    let (store, _dir) = empty(on_disk);
+    for batch in events.chunks(15) {
+        append(&store, batch.to_vec());
+    }
+    let told = exported(&store, Format::Events);
+    let (again, _dir) = empty(on_disk);
+    append(&again, events_of(&told));
+    for format in [Format::Events, Format::Calls, Format::Users] {
+        equal(&exported(&store, format), &exported(&again, format), "of events");
+    }
+    for formats in [[Format::Calls, Format::Users], [Format::UserTable, Format::CallTable]] {
+        let (again, _dir) = empty(on_disk);
+        for format in formats {
+            append(&again, events_of_records(&exported(&store, format), format));
+        }
+        for format in formats {
+            equal(&exported(&store, format), &exported(&again, format), "of records");
+        }
+    }
+}
+
+fn events() -> impl Strategy<Value = Told> {
+    prop::collection::vec(event(FROM_S, TO_S), 1..40).prop_map(Told)
+}
+
+proptest! {
+    #[test]
+    fn an_export_of_memory_survives_an_import(events in events()) {
+        check_round_trips(&events.0, false);
+    }
+}
+
+proptest! {
+    // Each case makes stores on disk.
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases / 16, ..ProptestConfig::default() })]
+
+    #[test]
+    fn an_export_of_the_disk_survives_an_import(events in events()) {
+        check_round_trips(&events.0, true);
+    }
+}
+
+#[test]
+fn what_the_commands_export_they_import() {
+    let mut runner = TestRunner::deterministic();
+    let many = prop::collection::vec(event(FROM_S, TO_S), 400).new_tree(&mut runner).expect("events");
+    let dir = temporary();
+    std::fs::write(dir.path().join("given.ndjson"), lines_of(&many.current())).expect("written");
+    let app = crate::server::APP.to_string();
+    let export = |data: &str, what: &str, format: &str| {
+        let arguments = ["export", what, "--app", &app, "--data-dir", data, "--format", format];
+        check(dir.path(), &arguments, 0, "exported: ")
+    };
+    let import = |data: &str, source: &str, file: &str, content: &str| {
+        std::fs::write(dir.path().join(file), content).expect("written");
+        check(dir.path(), &["import", source, file, "--data-dir", data], 0, " new, 0 known already");
+    };
+    check(dir.path(), &["import", "events", "given.ndjson", "--data-dir", "first"], 0, "events: ");
+    let all = |data: &str| {
+        let what = [
+            ("events", "ndjson"),
+            ("calls", "ndjson"),
+            ("users", "ndjson"),
+            ("calls", "csv"),
+            ("users", "csv"),
+        ];
+        what.map(|(what, format)| export(data, what, format))
+    };
+    let first = all("first");
+    assert!(first.iter().all(|lines| lines.lines().count() > 10), "{first:?}");
+    import("of-events", "events", "events.ndjson", &first[0]);
+    assert_eq!(all("of-events"), first);
+    import("of-lines", "records", "calls.ndjson", &first[1]);
+    import("of-lines", "records", "users.ndjson", &first[2]);
+    import("of-tables", "records", "calls.csv", &first[3]);
+    import("of-tables", "records", "users.csv", &first[4]);
+    for data in ["of-lines", "of-tables"] {
+        assert_eq!(all(data)[1..], first[1..], "{data}");
+    }
+}
