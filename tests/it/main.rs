@@ -3,6 +3,7 @@
 
 mod canned;
 mod cli;
+mod crash;
 mod docs;
 mod happenings;
 mod http;
