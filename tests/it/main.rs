@@ -6,6 +6,7 @@ mod cli;
 mod crash;
 mod docs;
 mod happenings;
+mod hostile;
 mod http;
 mod ingest;
 mod questions;
