@@ -44,13 +44,31 @@ pub(super) struct Index {
 #[derive(Debug)]
 pub(super) enum Delta {
     Changed(CallRef),
-    Long { app: AppId, room: String, call: CallRef, is_long: bool },
+    Long {
+        app: AppId,
+        room: String,
+        call: CallRef,
+        is_long: bool,
+    },
     /// Open calls and sessions.
-    Running { before: (u64, u64), after: (u64, u64) },
-    Orphan { timeline: Timeline, at: Millis, there: bool },
-    Reset { emitter: Emitter, at: Millis },
+    Running {
+        before: (u64, u64),
+        after: (u64, u64),
+    },
+    Orphan {
+        timeline: Timeline,
+        at: Millis,
+        there: bool,
+    },
+    Reset {
+        emitter: Emitter,
+        at: Millis,
+    },
     AttributeDay(i64),
-    NextNo { day: i64, no: CallNo },
+    NextNo {
+        day: i64,
+        no: CallNo,
+    },
 }
 
 /// Whether a call must be found without knowing its day.
