@@ -23,6 +23,9 @@ pub struct Life {
     pub recorded: bool,
     /// What opened it.
     pub opening: Opening,
+    /// A leave that told of its join opened it (rule 3). Should its user become known in the life before, the leave
+    /// is that life's (R12), and this one begins later or not at all.
+    pub by_leave: bool,
     /// Its place on the timeline: events without a life id that happen from here on are its own.
     pub begin: Millis,
     /// Where the life before it was closed: no hint dates it back beyond.
@@ -48,8 +51,6 @@ pub enum Opening {
     Created,
     /// A join, while no life was open (R5).
     Provisional,
-    /// A leave that told of its join, while no life was open (rule 3).
-    Hinted,
     /// Any event that names the life by its id.
     Named,
 }
@@ -80,6 +81,7 @@ impl Life {
             name,
             recorded: false,
             opening,
+            by_leave: false,
             begin,
             after: None,
             start,
@@ -131,7 +133,7 @@ impl Life {
 
     /// Whether nothing has told of its creation yet.
     pub fn is_provisional(&self) -> bool {
-        matches!(self.opening, Opening::Provisional | Opening::Hinted)
+        self.opening == Opening::Provisional
     }
 
     /// Whether a creation at `at` is that of this life: told a moment after its first join (rule 4), or told
@@ -379,7 +381,7 @@ impl Walk {
                 if let Some(open) = self.open.filter(|&open| self.lives[open].takes_creation(event.at)) {
                     return Some(open);
                 }
-                Some(self.push(Opening::Provisional, event.at, event.at))
+                Some(self.push(event.at, event.at))
             }
             Kind::UserJoined | Kind::RecordJoined(_) => {
                 Some(self.open.unwrap_or_else(|| self.open_provisionally(event)))
@@ -401,9 +403,9 @@ impl Walk {
         }
     }
 
-    fn push(&mut self, opening: Opening, begin: Millis, start: Millis) -> usize {
+    fn push(&mut self, begin: Millis, start: Millis) -> usize {
         let after = self.boundary;
-        self.lives.push(Life { after, ..Life::new(None, opening, begin, start) });
+        self.lives.push(Life { after, ..Life::new(None, Opening::Provisional, begin, start) });
         let index = self.lives.len() - 1;
         self.open(index);
         index
@@ -416,7 +418,8 @@ impl Walk {
         let start = event
             .create_hint
             .filter(|&hint| hint <= event.at && boundary.is_none_or(|boundary| boundary < hint));
-        let opening = if event.is_leave() { Opening::Hinted } else { Opening::Provisional };
-        self.push(opening, event.at, start.unwrap_or(event.at))
+        let index = self.push(event.at, start.unwrap_or(event.at));
+        self.lives[index].by_leave = event.is_leave();
+        index
     }
 }

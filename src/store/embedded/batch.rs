@@ -23,8 +23,8 @@ pub(super) struct Batch<'s> {
     pub(super) index: &'s Index,
     views: HashMap<i64, Option<Rc<View>>>,
     pub(super) calls: HashMap<CallRef, CallEntry>,
-    /// Lives that this batch made or moved, by room and begin.
-    begun: BTreeMap<(AppId, String), BTreeSet<(Millis, CallRef)>>,
+    /// Lives that this batch made or moved, by room.
+    begun: HashMap<AppId, HashMap<String, BTreeSet<CallRef>>>,
     pub(super) users: HashMap<CallRef, BTreeMap<String, UserEntry>>,
     pub(super) singles: BTreeMap<(i64, Table, Vec<u8>), Option<Event>>,
     next_no: BTreeMap<i64, CallNo>,
@@ -56,7 +56,7 @@ impl<'s> Batch<'s> {
             index,
             views: HashMap::new(),
             calls: HashMap::new(),
-            begun: BTreeMap::new(),
+            begun: HashMap::new(),
             users: HashMap::new(),
             singles: BTreeMap::new(),
             next_no: BTreeMap::new(),
@@ -101,8 +101,11 @@ impl<'s> Batch<'s> {
         life: Life,
     ) -> Result<(), StoreError> {
         self.call(at)?;
-        let name = (timeline.app, timeline.room.clone());
-        self.begun.entry(name).or_default().insert((life.begin, at));
+        let rooms = self.begun.entry(timeline.app).or_default();
+        match rooms.get_mut(&timeline.room) {
+            Some(calls) => calls.insert(at),
+            None => rooms.entry(timeline.room.clone()).or_default().insert(at),
+        };
         let Some(entry) = self.calls.get_mut(&at) else { return Ok(()) };
         match &mut entry.row {
             Some(row) => row.life = life,
@@ -126,8 +129,7 @@ impl<'s> Batch<'s> {
 
     /// The calls of a room's name that this batch made or moved.
     pub(super) fn begun_in(&self, app: AppId, room: &str) -> Vec<CallRef> {
-        let begun = self.begun.get(&(app, room.to_owned()));
-        begun.into_iter().flatten().map(|&(_, call)| call).collect()
+        self.begun.get(&app).and_then(|rooms| rooms.get(room)).into_iter().flatten().copied().collect()
     }
 
     /// A new place on the day of a life's begin.
@@ -199,6 +201,10 @@ impl<'s> Batch<'s> {
                 && row.life.begin <= at
                 && row.is_of(timeline)
             {
+                // Lives of a timeline do not overlap: no other can begin between.
+                if row.life.covers(at) {
+                    return Ok(Some(candidate));
+                }
                 best = best.max(Some((life_order(&row.life), candidate)));
             }
         }

@@ -177,12 +177,12 @@ impl Batch<'_> {
     fn may_adopt(&mut self, timeline: &Timeline, life: &Life) -> Result<bool, StoreError> {
         let Some(closed) = life.closed else { return Ok(false) };
         let next = match self.after(timeline, life.begin)? {
-            Some(next) => self.call(next)?.map(|row| (row.life.begin, row.life.opening)),
+            Some(next) => self.call(next)?.map(|row| (row.life.begin, row.life.by_leave)),
             None => None,
         };
         let limit = next.map_or(MAX, |(begin, _)| begin.plus(1));
-        let opened_by_leave = next.is_some_and(|(_, opening)| opening == Opening::Hinted);
-        Ok(opened_by_leave || self.has_orphans(timeline, closed.at, limit))
+        let by_leave = next.is_some_and(|(_, by_leave)| by_leave);
+        Ok(by_leave || self.has_orphans(timeline, closed.at, limit))
     }
 
     fn add(&mut self, call: CallRef, event: Event) -> Result<Admission, StoreError> {
@@ -334,7 +334,7 @@ impl Batch<'_> {
             }
             calls.extend(self.calls_beginning_at(timeline, cursor, next)?);
             // A life that a leave opened may dissolve, and then the next is the one beyond.
-            let may_dissolve = self.call(next)?.is_some_and(|row| row.life.opening == Opening::Hinted);
+            let may_dissolve = self.call(next)?.is_some_and(|row| row.life.by_leave);
             beyond = cursor > until && !may_dissolve;
         }
         let since = boundary.unwrap_or(MIN);
