@@ -328,13 +328,13 @@ impl Batch<'_> {
         let mut beyond = false;
         while let Some(next) = self.after(timeline, cursor)? {
             cursor = begin_of(self, next)?;
-            if beyond {
+            // A life that a leave opened may dissolve into the one before it, and then the next is the one beyond.
+            let may_dissolve = self.call(next)?.is_some_and(|row| row.life.by_leave);
+            if beyond && !may_dissolve {
                 limit = cursor;
                 break;
             }
             calls.extend(self.calls_beginning_at(timeline, cursor, next)?);
-            // A life that a leave opened may dissolve, and then the next is the one beyond.
-            let may_dissolve = self.call(next)?.is_some_and(|row| row.life.by_leave);
             beyond = cursor > until && !may_dissolve;
         }
         let since = boundary.unwrap_or(MIN);
