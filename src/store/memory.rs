@@ -85,7 +85,7 @@ impl State {
                 .get(&emitter)
                 .map(|resets| resets.as_slice().iter().map(|reset| reset.at).collect())
                 .unwrap_or_default();
-            let cut = fold::lives(events.as_slice(), &resets, None);
+            let cut = fold::lives(events.as_slice(), &resets, None, None);
             room.orphans.extend(cut.orphans.into_iter().cloned());
             lives.extend(cut.lives.into_iter().map(|(life, events)| (timeline, life, events)));
         }

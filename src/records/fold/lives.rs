@@ -155,10 +155,16 @@ pub struct LifeEvents<'a> {
 }
 
 /// Cuts one timeline into lives. `events` are those of an [`EventSet`](super::EventSet); `resets` are the restarts of its media server. Attributes and unknown events
-/// are no part of a timeline and must not be among `events`. `boundary` is where the last life before these
-/// events was closed, if they are but a part of the timeline.
-pub fn lives<'a>(events: &'a [Event], resets: &[Millis], boundary: Option<Millis>) -> LifeEvents<'a> {
+/// are no part of a timeline and must not be among `events`. If these are but a part of the timeline, `boundary`
+/// is where the last life before them was closed, and `limit` where the first life behind them begins.
+pub fn lives<'a>(
+    events: &'a [Event],
+    resets: &[Millis],
+    boundary: Option<Millis>,
+    limit: Option<Millis>,
+) -> LifeEvents<'a> {
     let mut marks: Vec<(Millis, u8, Mark<'a>)> = resets.iter().map(|&at| (at, 0, Mark::Reset)).collect();
+    marks.extend(limit.map(|at| (at, 1, Mark::Limit)));
     let named = named_lives(events);
     marks.extend(named.iter().map(|(&name, life)| (life.begin, 1, Mark::Opens(name))));
     for event in events {
@@ -180,6 +186,10 @@ pub fn lives<'a>(events: &'a [Event], resets: &[Millis], boundary: Option<Millis
         let (event, life) = match mark {
             Mark::Reset => {
                 walk.reset(at);
+                continue;
+            }
+            Mark::Limit => {
+                walk.supersede(at);
                 continue;
             }
             Mark::Opens(name) => {
@@ -205,6 +215,7 @@ pub fn lives<'a>(events: &'a [Event], resets: &[Millis], boundary: Option<Millis
 #[derive(Debug, Clone, Copy)]
 enum Mark<'a> {
     Reset,
+    Limit,
     Opens(&'a str),
     Event(&'a Event),
 }
@@ -310,11 +321,17 @@ impl Walk {
     }
 
     fn open(&mut self, index: usize) {
-        let begin = self.lives[index].begin;
-        if let Some(open) = self.open.filter(|&open| open != index) {
-            self.close(open, begin, Closing::Superseded);
+        if self.open != Some(index) {
+            self.supersede(self.lives[index].begin);
         }
         self.open = Some(index);
+    }
+
+    /// A newer life begins at `at` (R6).
+    fn supersede(&mut self, at: Millis) {
+        if let Some(open) = self.open {
+            self.close(open, at, Closing::Superseded);
+        }
         self.ended = None;
     }
 

@@ -10,7 +10,7 @@ use super::batch::Batch;
 use super::index::CallRef;
 use super::keys::{self, Table, day};
 use crate::records::fold::{
-    self, Admission, Closed, Closing, EventSet, Life, LifeEvents, Opening, Timeline, Walk, named_by, owner,
+    self, Admission, EventSet, Life, LifeEvents, Opening, Timeline, Walk, named_by, owner,
 };
 use crate::records::{Event, Kind, Millis};
 use crate::store::StoreError;
@@ -300,13 +300,8 @@ impl Batch<'_> {
         let admission = event.map_or(Admission::Known, |event| all.admit(event));
         let resets: Vec<Millis> =
             self.resets_of(timeline).into_iter().filter(|&at| at <= window.limit).collect();
-        let mut cut = fold::lives(all.as_slice(), &resets, window.boundary);
-        if window.limit < MAX {
-            // The life behind the window takes the place of the one that is still open where it begins.
-            for (life, _) in cut.lives.iter_mut().filter(|(life, _)| life.closed.is_none()) {
-                life.closed = Some(Closed { at: window.limit, how: Closing::Superseded });
-            }
-        }
+        let limit = (window.limit < MAX).then_some(window.limit);
+        let cut = fold::lives(all.as_slice(), &resets, window.boundary, limit);
         self.replace(timeline, &window, cut)?;
         Ok(admission)
     }
