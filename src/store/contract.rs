@@ -258,6 +258,12 @@ fn pages_are_in_order_and_together_the_whole() {
             .collect();
         assert_eq!(window, expected, "{}", subject.name);
         assert!(subject.sessions(&comm_id, |query| query.skip = u64::MAX).is_empty());
+        // What was asked for is not remembered beyond the next event.
+        let newest = || subject.sessions(&comm_id, |query| query.take = 3);
+        assert_eq!(newest(), whole[..3], "{}", subject.name);
+        subject.append(&[joined("big", "newcomer", 5_000)]);
+        assert_eq!(newest()[0].user, "newcomer", "{}", subject.name);
+        assert_eq!(newest()[1..], whole[..2], "{}", subject.name);
     }
 }
 

@@ -18,6 +18,8 @@ pub(super) struct Cached {
     pub(super) app: AppId,
     pub(super) last_evidence: Millis,
     pub(super) sessions: Vec<Arc<Session>>,
+    /// All of them; else only the newest.
+    pub(super) is_whole: bool,
 }
 
 #[derive(Debug, Default)]
@@ -42,7 +44,9 @@ impl Cache {
         if entries.sessions > SESSIONS_MAX {
             *entries = Entries { sessions: cached.sessions.len() + 1, ..Entries::default() };
         }
-        entries.calls.insert(comm_id.clone(), cached);
+        if let Some(replaced) = entries.calls.insert(comm_id.clone(), cached) {
+            entries.sessions = entries.sessions.saturating_sub(replaced.sessions.len() + 1);
+        }
         entries.ids.insert(call, comm_id.clone());
     }
 

@@ -17,6 +17,9 @@ use crate::store::{
     export_session_order, overlaps, session_order,
 };
 
+/// How many of a large call's newest sessions are kept: the largest page.
+const NEWEST_KEPT_MAX: usize = 100;
+
 /// The files and the index at one moment, for one question.
 pub(super) struct Reader<'s> {
     pub(super) files: &'s Files,
@@ -135,8 +138,8 @@ impl Reader<'_> {
 
     pub(super) fn sessions(&self, query: &SessionQuery<'_>) -> Result<Vec<Arc<Session>>, StoreError> {
         let cached = self.index.cache.get(query.comm_id).filter(|cached| cached.app == query.app);
-        if let Some(cached) = cached {
-            return Ok(page(&cached, query));
+        if let Some(page) = cached.and_then(|cached| cached.page(query)) {
+            return Ok(page);
         }
         let Some((at, row)) = self.find(query.app, query.comm_id)? else { return Ok(Vec::new()) };
         let Some(file) = self.file(at.day) else { return Ok(Vec::new()) };
@@ -145,8 +148,7 @@ impl Reader<'_> {
             return Ok(Vec::new());
         }
         if row.listed && query.users.is_none() {
-            let skip = usize::try_from(query.skip).unwrap_or(usize::MAX);
-            return call.listed(query, skip);
+            return self.sessions_of_large(&call, query);
         }
         let mut sessions = match query.users.filter(|_| row.listed) {
             Some(users) => call.of_users(users)?,
@@ -154,12 +156,41 @@ impl Reader<'_> {
         };
         sessions.sort_unstable_by(session_order);
         let sessions = sessions.into_iter().map(Arc::new).collect();
-        let found = Arc::new(Cached { app: query.app, last_evidence: row.life.last_evidence, sessions });
-        // Under the id it goes by now; another may come to mean another call.
-        if !row.listed && row.comm_id() == *query.comm_id {
-            self.index.cache.keep(at, query.comm_id, Arc::clone(&found));
+        let last_evidence = row.life.last_evidence;
+        let found = Arc::new(Cached { app: query.app, last_evidence, sessions, is_whole: true });
+        if !row.listed {
+            self.keep(&call, query, &found);
         }
-        Ok(page(&found, query))
+        Ok(found.page(query).unwrap_or_default())
+    }
+
+    /// A page of a call that is too large to be read whole: from its newest sessions, which are kept, where the
+    /// window reaches to the end of the call; else from the listing.
+    fn sessions_of_large(
+        &self,
+        call: &OfCall<'_>,
+        query: &SessionQuery<'_>,
+    ) -> Result<Vec<Arc<Session>>, StoreError> {
+        let skip = usize::try_from(query.skip).unwrap_or(usize::MAX);
+        let take = skip.saturating_add(query.take);
+        let last_evidence = call.row.life.last_evidence;
+        if take <= NEWEST_KEPT_MAX && last_evidence.secs() <= query.to_s {
+            let newest = SessionQuery { from_s: i64::MIN, to_s: i64::MAX, take, ..*query };
+            let sessions = call.listed(&newest, 0)?;
+            let found = Arc::new(Cached { app: query.app, last_evidence, sessions, is_whole: false });
+            self.keep(call, query, &found);
+            if let Some(page) = found.page(query) {
+                return Ok(page);
+            }
+        }
+        call.listed(query, skip)
+    }
+
+    /// Under the id it goes by now; another may come to mean another call.
+    fn keep(&self, call: &OfCall<'_>, query: &SessionQuery<'_>, found: &Arc<Cached>) {
+        if call.row.comm_id() == *query.comm_id {
+            self.index.cache.keep(call.at, query.comm_id, Arc::clone(found));
+        }
     }
 
     pub(super) fn calls(&self, query: &CallQuery<'_>) -> Result<Vec<Call>, StoreError> {
@@ -305,16 +336,23 @@ fn sink_event(
     if inside { sink(Exported::Event(event)) } else { Ok(()) }
 }
 
-/// The page of a call's sessions that a question asks for.
-fn page(call: &Cached, query: &SessionQuery<'_>) -> Vec<Arc<Session>> {
-    if call.last_evidence < query.horizon {
-        return Vec::new();
+impl Cached {
+    /// The page that a question asks for; `None` where only the listing knows it.
+    fn page(&self, query: &SessionQuery<'_>) -> Option<Vec<Arc<Session>>> {
+        if self.last_evidence < query.horizon {
+            return Some(Vec::new());
+        }
+        let skip = usize::try_from(query.skip).unwrap_or(usize::MAX);
+        if !self.is_whole {
+            let newest = self.sessions.get(..skip.saturating_add(query.take))?;
+            let all_meet = query.users.is_none() && newest.iter().all(|session| meets(session, query));
+            return all_meet.then(|| newest[skip..].to_vec());
+        }
+        let asked = |session: &&Arc<Session>| {
+            meets(session, query) && query.users.is_none_or(|users| users.contains(&session.user))
+        };
+        Some(self.sessions.iter().filter(asked).skip(skip).take(query.take).cloned().collect())
     }
-    let asked = |session: &&Arc<Session>| {
-        meets(session, query) && query.users.is_none_or(|users| users.contains(&session.user))
-    };
-    let skip = usize::try_from(query.skip).unwrap_or(usize::MAX);
-    call.sessions.iter().filter(asked).skip(skip).take(query.take).cloned().collect()
 }
 
 fn meets(session: &Session, query: &SessionQuery<'_>) -> bool {
