@@ -9,7 +9,7 @@ use crate::records::{AppId, Call, CommId, Event, Kind, Millis, Session};
 
 use super::{
     Appended, CallQuery, Counts, ExportQuery, Exported, SessionQuery, Store, StoreError, Swept, call_order,
-    overlaps, session_order,
+    overlaps, session_order, sink_event,
 };
 
 /// Everything in memory.
@@ -313,13 +313,4 @@ impl Store for Memory {
         }
         Ok(())
     }
-}
-
-fn sink_event(
-    event: &Event,
-    query: &ExportQuery,
-    sink: &mut dyn FnMut(Exported<'_>) -> Result<(), StoreError>,
-) -> Result<(), StoreError> {
-    let inside = query.from <= event.at && event.at <= query.to;
-    if inside { sink(Exported::Event(event)) } else { Ok(()) }
 }

@@ -197,6 +197,16 @@ fn call_order(a: &Call, b: &Call) -> Ordering {
         .then_with(|| a.comm_id.cmp(&b.comm_id))
 }
 
+/// Gives an event to the sink of an export, if its time was asked for.
+fn sink_event(
+    event: &Event,
+    query: &ExportQuery,
+    sink: &mut dyn FnMut(Exported<'_>) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let inside = query.from <= event.at && event.at <= query.to;
+    if inside { sink(Exported::Event(event)) } else { Ok(()) }
+}
+
 /// The order of exported calls.
 fn export_order(a: &Call, b: &Call) -> Ordering {
     let key = |call: &Call| call.comm_id.parts().map_or(call.created.secs(), |(_, _, second)| second);

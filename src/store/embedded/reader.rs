@@ -14,7 +14,7 @@ use super::values::{self, CallRow};
 use crate::records::{AppId, Call, CommId, Event, Millis, Session};
 use crate::store::{
     CallQuery, ExportQuery, Exported, SessionQuery, StoreError, call_order, export_order,
-    export_session_order, overlaps, session_order,
+    export_session_order, overlaps, session_order, sink_event,
 };
 
 /// How many of a large call's newest sessions are kept: the largest page.
@@ -325,15 +325,6 @@ impl Reader<'_> {
         };
         Ok(days.into_iter().map(|(day, calls)| (day, in_order(calls))).collect())
     }
-}
-
-fn sink_event(
-    event: &Event,
-    query: &ExportQuery,
-    sink: &mut dyn FnMut(Exported<'_>) -> Result<(), StoreError>,
-) -> Result<(), StoreError> {
-    let inside = query.from <= event.at && event.at <= query.to;
-    if inside { sink(Exported::Event(event)) } else { Ok(()) }
 }
 
 impl Cached {
