@@ -95,7 +95,9 @@ impl Life {
 
     /// Whether events without a life id at `at` are this life's own, whatever their kind.
     pub fn covers(&self, at: Millis) -> bool {
-        self.begin <= at
+        // A leave is among the last of its millisecond; what came before it in that one is outside.
+        let has_begun = if self.by_leave { self.begin < at } else { self.begin <= at };
+        has_begun
             && match self.closed {
                 None => true,
                 Some(Closed { at: end, how: Closing::Destroyed }) => at <= end,

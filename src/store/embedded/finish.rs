@@ -1,13 +1,13 @@
 //! A batch to changes of files: users folded again, calls numbered, listings kept in step.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, RangeInclusive};
 
 use super::batch::{Batch, CallEntry, ChangesByDay, user_of};
 use super::index::{CallRef, Delta, is_long};
 use super::keys::{self, Key, Table};
 use super::values::{self, CallRow};
-use crate::records::fold::{self, Claim, Stay, Timeline};
+use crate::records::fold::{self, Claim, Life, Stay, Timeline};
 use crate::records::{AppId, CommId, Event, Millis};
 use crate::store::StoreError;
 
@@ -170,19 +170,25 @@ impl Batch<'_> {
                 seconds.extend([wanted(row), row.second]);
             }
         }
-        for (name, seconds) in touched {
-            let mut done_up_to = i64::MIN;
-            for second in seconds {
-                if second > done_up_to {
-                    done_up_to = self.number_around(&name, second)?;
+        for (name, mut seconds) in touched {
+            let mut met = BTreeSet::new();
+            while let Some(second) = seconds.pop_first() {
+                let numbered = self.number_around(&name, second)?;
+                seconds.retain(|second| !numbered.seconds.contains(second));
+                // Each is numbered around its own second once; it is then among the lives that this batch moved.
+                for (call, timeline, life) in numbered.elsewhere {
+                    if met.insert(call) {
+                        seconds.insert(life.claim(&timeline).second);
+                        self.set_life(call, &timeline, life)?;
+                    }
                 }
             }
         }
         Ok(())
     }
 
-    /// Numbers the lives of a room's name whose seconds are neighbours of `second`; the last second looked at.
-    fn number_around(&mut self, name: &RoomName, second: i64) -> Result<i64, StoreError> {
+    /// Numbers the lives of a room's name whose seconds are neighbours of `second`.
+    fn number_around(&mut self, name: &RoomName, second: i64) -> Result<Numbered, StoreError> {
         let mut first = second;
         while !self.owners_of(name, first - 1)?.is_empty() {
             first -= 1;
@@ -195,22 +201,25 @@ impl Batch<'_> {
             }
             let mut rows: Vec<(CallRef, CallRow, Timeline)> = Vec::new();
             for member in members {
-                // One that still owns a second here but asks for another is numbered around that one.
-                let asks_here =
-                    |row: &&CallRow| (first..=last).contains(&row.life.claim(&row.timeline()).second);
-                if let Some(row) = self.call(member)?.filter(asks_here) {
+                if let Some(row) = self.call(member)? {
                     rows.push((member, row.clone(), row.timeline()));
                 }
             }
+            let asks_here = |(_, row, timeline): &(CallRef, CallRow, Timeline)| {
+                (first..=last).contains(&row.life.claim(timeline).second)
+            };
+            let (mut rows, elsewhere): (Vec<_>, Vec<_>) = rows.into_iter().partition(asks_here);
             rows.sort_by(|(_, a, at), (_, b, bt)| {
-                let order = |row: &CallRow| (row.life.start, row.life.begin);
-                (a.life.start, &at.source, &at.instance, order(a), &a.life.name).cmp(&(
-                    b.life.start,
-                    &bt.source,
-                    &bt.instance,
-                    order(b),
-                    &b.life.name,
-                ))
+                let order = |life: &Life, timeline: &Timeline| {
+                    (
+                        life.start,
+                        timeline.source.clone(),
+                        timeline.instance.clone(),
+                        life.begin,
+                        life.name.clone(),
+                    )
+                };
+                order(&a.life, at).cmp(&order(&b.life, bt))
             });
             let claims: Vec<Claim> = rows.iter().map(|(_, row, timeline)| row.life.claim(timeline)).collect();
             let given = fold::seconds(&claims);
@@ -227,7 +236,8 @@ impl Batch<'_> {
                     row.second = second;
                 }
             }
-            return Ok(last);
+            let elsewhere = elsewhere.into_iter().map(|(call, row, timeline)| (call, timeline, row.life));
+            return Ok(Numbered { seconds: first..=last, elsewhere: elsewhere.collect() });
         }
     }
 
@@ -273,6 +283,13 @@ impl Batch<'_> {
         }
         Ok(())
     }
+}
+
+/// What was numbered.
+struct Numbered {
+    seconds: RangeInclusive<i64>,
+    /// Lives that still own one of these seconds but ask for another.
+    elsewhere: Vec<(CallRef, Timeline, Life)>,
 }
 
 /// A user's stays before and after a batch.
