@@ -164,8 +164,8 @@ edition = \"advanced\"            # free | basic | advanced
 
 impl KeyPair {
     /// A permanent key.
-    pub(super) fn as_setting(&self) -> config::Key {
-        config::Key {
+    pub(super) fn as_setting(&self) -> actions::Key {
+        actions::Key {
             secret_id: self.secret_id.clone(),
             secret_key: Secret::new(self.secret_key.as_str()),
             token: None,
@@ -189,7 +189,7 @@ pub(super) fn policy(config: &Config) -> Policy {
     let account = |account: &config::Account| actions::Account {
         name: account.name.clone(),
         edition: account.edition,
-        keys: account.keys.iter().map(key).collect(),
+        keys: account.keys.clone(),
         apps: account.apps.iter().map(|app| AppId(app.sdk_app_id)).collect(),
     };
     Policy {
@@ -204,23 +204,13 @@ pub(super) fn policy(config: &Config) -> Policy {
     }
 }
 
-fn key(key: &config::Key) -> actions::Key {
-    actions::Key {
-        secret_id: key.secret_id.clone(),
-        secret_key: key.secret_key.clone(),
-        token: key.token.clone(),
-        expires_at_s: key.expires_at_s,
-    }
-}
-
 /// What sources need of the settings.
 pub(super) fn apps(config: &Config) -> Apps {
-    let secret = |secret: &Option<Secret>| secret.as_ref().map(|secret| ingest::Secret::new(secret.expose()));
     let app = |app: &config::App| ingest::App {
         id: AppId(app.sdk_app_id),
-        trtc_callback_key: secret(&app.trtc_callback_key),
+        trtc_callback_key: app.trtc_callback_key.clone(),
         trtc_unsigned: app.trtc_unsigned,
-        ingest_token: secret(&app.ingest_token),
+        ingest_token: app.ingest_token.clone(),
     };
     let policy = match config.client_ip {
         ClientIp::Keep => ClientIpPolicy::Keep,

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use crate::actions::Key;
 use crate::limits::{Edition, Secret};
 
 mod raw;
@@ -93,19 +94,6 @@ pub struct Account {
     pub keys: Vec<Key>,
     /// What it may ask about.
     pub apps: Vec<App>,
-}
-
-/// One key of an account.
-#[derive(Debug, Clone)]
-pub struct Key {
-    /// Its name.
-    pub secret_id: String,
-    /// The secret itself.
-    pub secret_key: Secret,
-    /// What a temporary key must be accompanied by.
-    pub token: Option<Secret>,
-    /// The UNIX second at which it ends.
-    pub expires_at_s: Option<i64>,
 }
 
 /// One application of an account.

@@ -20,7 +20,7 @@ mod privacy;
 mod row;
 mod words;
 
-pub use apps::{App, Apps, Secret};
+pub use apps::{App, Apps};
 pub use bounds::{
     DELIVERY_BYTES_MAX, ID_BYTES_MAX, LINE_BYTES_MAX, LINES_MAX, MOMENT_END_MS, MOMENT_MIN_MS, RAW_BYTES_MAX,
     REFUSED_LINES_SHOWN_MAX, TEXT_BYTES_MAX,

@@ -134,9 +134,9 @@ fn start_with(bounds: Bounds, store: Moody, tls: Option<tokio_rustls::TlsAccepto
     let policy = Policy { accounts: vec![account], requests_per_second: 0, ..Policy::default() };
     let app = App {
         id: AppId(APP),
-        trtc_callback_key: Some(ingest::Secret::new(CALLBACK_KEY)),
+        trtc_callback_key: Some(Secret::new(CALLBACK_KEY)),
         trtc_unsigned: false,
-        ingest_token: Some(ingest::Secret::new(INGEST_TOKEN)),
+        ingest_token: Some(Secret::new(INGEST_TOKEN)),
     };
     let apps = Apps::new(vec![app], ClientIpPolicy::Keep);
     let store = Arc::new(store);

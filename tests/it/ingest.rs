@@ -1,7 +1,8 @@
 //! What sources send, decoded: recorded deliveries, published vectors, hostile bodies.
 
 use rollbook::ingest::deliveries::{self, Delivery};
-use rollbook::ingest::{self, App, Apps, ClientIpPolicy, Rejected, Secret, trtc};
+use rollbook::ingest::{self, App, Apps, ClientIpPolicy, Rejected, trtc};
+use rollbook::limits::Secret;
 use rollbook::records::{AppId, Event, Millis};
 
 const KEYS: &str = include_str!("../payloads/trtc/keys.json");

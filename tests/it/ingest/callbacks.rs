@@ -1,6 +1,7 @@
 //! Callbacks of Tencent RTC.
 
-use rollbook::ingest::{App, Apps, ClientIpPolicy, Rejected, Secret, trtc};
+use rollbook::ingest::{App, Apps, ClientIpPolicy, Rejected, trtc};
+use rollbook::limits::Secret;
 use rollbook::records::{AppId, Event, Kind, Millis};
 
 use super::{KEYS, RECEIVED, accept, apps, delivered, told};
