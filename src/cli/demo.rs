@@ -14,7 +14,7 @@ use super::{hints, say};
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::http::{self, listen};
-use crate::ingest::{ClientIpPolicy, Terms, records};
+use crate::ingest::{self, ClientIpPolicy, Terms, records};
 use crate::limits::Edition;
 use crate::records::{AppId, Millis};
 use crate::store::{AnyStore, Memory, Store as _};
@@ -70,14 +70,8 @@ fn settings(arguments: &Arguments, key: &KeyPair) -> anyhow::Result<Config> {
         ("limits.history_days", "demo", "0".to_owned()),
     ];
     let mut config = config::resolve(None, &BTreeMap::new(), &flags)?;
-    let app = config::App {
-        sdk_app_id: APP.0,
-        trtc_callback_key: None,
-        trtc_unsigned: false,
-        ingest_token: Some(crate::limits::Secret::new(super::keys::secret()?)),
-        livekit: None,
-        janus: None,
-    };
+    let ingest_token = Some(crate::limits::Secret::new(super::keys::secret()?));
+    let app = ingest::App { ingest_token, ..ingest::App::new(APP) };
     config.accounts = vec![config::Account {
         name: "demo".to_owned(),
         edition: Edition::Advanced,

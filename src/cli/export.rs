@@ -13,7 +13,7 @@ use super::{Surroundings, say, serve};
 use crate::ingest::export;
 use crate::records::{AppId, Millis};
 use crate::store::embedded::EmbeddedOptions;
-use crate::store::{ExportQuery, Exported, Store as _, StoreError};
+use crate::store::{self, ExportQuery, Exported, Store as _, StoreError};
 
 /// Write users, calls or events of the store.
 #[derive(Debug, clap::Args)]
@@ -78,7 +78,11 @@ pub(super) fn run(arguments: &Arguments, surroundings: &Surroundings) -> anyhow:
         app: AppId(arguments.app),
         from: arguments.from.unwrap_or(Millis(i64::MIN)),
         to: arguments.to.unwrap_or(Millis(i64::MAX)),
-        events: arguments.what == What::Events,
+        what: match arguments.what {
+            What::Events => store::What::Events,
+            What::Samples => store::What::Samples,
+            What::Users | What::Calls => store::What::Records,
+        },
     };
     let mut out: Box<dyn Write> = match &arguments.output {
         Some(path) => {

@@ -11,15 +11,16 @@ use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
 
-use anyhow::{Context as _, bail};
-use clap::ValueEnum;
+use anyhow::Context as _;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::blocks::{Block, Blocks};
 use super::settings::{self, Found, Where};
 use super::{Surroundings, say, serve};
 use crate::clock::Clock;
-use crate::ingest::{Apps, Parsed, Rejected, Terms, deliveries, lines, records, trtc};
+use crate::ingest::{Head, Import, Ingest, Parsed, Rejected, SOURCES, Source, Terms, deliveries, records};
+use crate::records::quality::Series;
 use crate::records::{AppId, Event, Millis};
 use crate::store::embedded::EmbeddedOptions;
 use crate::store::{AnyStore, Appended, Store as _};
@@ -28,7 +29,8 @@ use crate::store::{AnyStore, Appended, Store as _};
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// What the files hold.
-    source: Source,
+    #[arg(value_parser = sources())]
+    source: &'static Source,
     /// The files; `-` is standard input.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
@@ -45,33 +47,23 @@ pub(super) struct Arguments {
     no_verify: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Source {
-    /// Recorded callbacks of TRTC, one JSON object a line.
-    Trtc,
-    /// Neutral events, one JSON object a line.
-    Events,
-    /// Finished records, one JSON object a line, or CSV.
-    Records,
-    /// Not in this version.
-    Livekit,
-    /// Not in this version.
-    Janus,
-    /// Not in this version.
-    Stats,
+/// The names of the sources that can be imported.
+fn sources() -> impl TypedValueParser<Value = &'static Source> {
+    let can = SOURCES.iter().filter(|source| !matches!(source.import, Import::None));
+    let names = can.map(|source| PossibleValue::new(source.name).help(source.summary));
+    PossibleValuesParser::new(names).try_map(|name| Source::named(&name).ok_or("no such source"))
 }
 
 /// Events given to the store at a time.
 const BATCH_EVENTS: usize = 30_000;
+/// Values of measurements given to the store at a time.
+const BATCH_VALUES: usize = 1_000_000;
 /// Blocks that wait between two threads.
 const QUEUE_BLOCKS: usize = 4;
 /// Refused lines that are shown.
 const SHOWN_MAX: usize = 20;
 
 pub(super) fn run(arguments: &Arguments, surroundings: &Surroundings) -> anyhow::Result<ExitCode> {
-    if matches!(arguments.source, Source::Livekit | Source::Janus | Source::Stats) {
-        bail!("this version cannot import from this source yet; it can from trtc, events and records");
-    }
     for file in arguments.files.iter().filter(|file| file.as_os_str() != "-") {
         std::fs::metadata(file).with_context(|| format!("cannot open {}", file.display()))?;
     }
@@ -81,15 +73,27 @@ pub(super) fn run(arguments: &Arguments, surroundings: &Surroundings) -> anyhow:
     let reading = Reading {
         source: arguments.source,
         terms,
-        apps,
+        ingest: Ingest::new(apps),
         verify: !arguments.no_verify,
         received: Clock::system().now(),
     };
     let store = serve::open_embedded(&config.data_dir, EmbeddedOptions::default())?;
-    let mut sink = Sink { runtime: serve::runtime()?, store, batch: Vec::new(), total: Total::default() };
+    let mut sink = Sink {
+        runtime: serve::runtime()?,
+        store,
+        batch: Vec::new(),
+        samples: Vec::new(),
+        values: 0,
+        total: Total::default(),
+    };
+    // What a source remembers of a delivery must be there when the next one is read.
+    let jobs = match arguments.source.import {
+        Import::DeliveriesInOrder => 1,
+        Import::None | Import::Deliveries | Import::Lines(_) => usize::from(arguments.jobs),
+    };
     let progress = progress(&arguments.files);
     for file in &arguments.files {
-        import(&reading, file, usize::from(arguments.jobs), &progress, &mut sink)?;
+        import(&reading, file, jobs, &progress, &mut sink)?;
     }
     sink.flush()?;
     progress.finish_and_clear();
@@ -129,7 +133,7 @@ fn import(
     let source = progress.wrap_read(source);
     let (parsed_in, parsed_out) = sync_channel(QUEUE_BLOCKS);
     std::thread::scope(|scope| {
-        if reading.source == Source::Records && name.ends_with(".csv") {
+        if reading.source.name == "records" && name.ends_with(".csv") {
             scope.spawn(move || reading.table(source, &parsed_in));
         } else {
             let (blocks_in, blocks_out) = sync_channel(QUEUE_BLOCKS);
@@ -160,9 +164,9 @@ fn import(
 
 /// How the bytes of a file become events.
 struct Reading {
-    source: Source,
+    source: &'static Source,
     terms: Terms,
-    apps: Apps,
+    ingest: Ingest,
     verify: bool,
     received: Millis,
 }
@@ -171,6 +175,7 @@ struct Reading {
 #[derive(Debug, Default)]
 struct Taken {
     events: Vec<Event>,
+    samples: Vec<Series>,
     /// Line, kind of reason, the reason.
     refused: Vec<(u64, &'static str, String)>,
     refused_unlisted: u64,
@@ -195,14 +200,11 @@ impl Reading {
     }
 
     fn parse(&self, block: &Block) -> Taken {
-        let parsed = match self.source {
-            Source::Trtc => return self.deliveries(block),
-            Source::Records => records::parse_ndjson(self.terms, &block.bytes, self.received),
-            Source::Events | Source::Livekit | Source::Janus | Source::Stats => {
-                lines::parse(self.terms, &block.bytes, self.received)
-            }
-        };
-        taken(parsed, block.first_line)
+        match self.source.import {
+            Import::Lines(parse) => taken(parse(self.terms, &block.bytes, self.received), block.first_line),
+            Import::Deliveries | Import::DeliveriesInOrder => self.deliveries(block),
+            Import::None => Taken::default(),
+        }
     }
 
     fn deliveries(&self, block: &Block) -> Taken {
@@ -211,7 +213,12 @@ impl Reading {
             match deliveries::parse_line(text) {
                 Ok(None) => {}
                 Ok(Some(delivery)) => match self.accept(&delivery) {
-                    Ok(event) => taken.events.push(event),
+                    Ok(parsed) => {
+                        taken.events.extend(parsed.events);
+                        taken.samples.extend(parsed.samples);
+                        let refused = parsed.refused.into_iter();
+                        taken.refused.extend(refused.map(|refused| (line, UNREADABLE, refused.why)));
+                    }
                     Err(rejected) => taken.refused.push((line, rejected.name(), rejected.to_string())),
                 },
                 Err(why) => taken.refused.push((line, UNREADABLE, why)),
@@ -221,13 +228,21 @@ impl Reading {
     }
 
     /// Takes a delivery as it would have been taken when it arrived.
-    fn accept(&self, delivery: &deliveries::Delivery) -> Result<Event, Rejected> {
-        let fallback = self.terms.app.map(|app| app.to_string());
-        let app = delivery.header("sdkappid").or(fallback.as_deref());
+    fn accept(&self, delivery: &deliveries::Delivery) -> Result<Parsed, Rejected> {
+        let Some(endpoint) = &self.source.endpoint else { return Ok(Parsed::default()) };
+        let app = self.terms.app.map(|app| app.to_string());
+        let header = |name: &str| delivery.header(name);
+        let head = Head {
+            tail: app.as_deref(),
+            header: &header,
+            is_local: true,
+            received: delivery.arrival,
+            verify: self.verify,
+        };
         if self.verify {
-            return trtc::accept(&self.apps, app, delivery.header("sign"), &delivery.body, delivery.arrival);
+            (endpoint.admit)(&self.ingest, &head)?;
         }
-        trtc::decode(trtc::app_id(app)?, &delivery.body, delivery.arrival)
+        (endpoint.take)(&self.ingest, &head, &delivery.body)
     }
 
     /// Reads records as a table.
@@ -262,7 +277,7 @@ fn taken(parsed: Parsed, first_line: u64) -> Taken {
         .map(|refused| (refused.line + first_line - 1, UNREADABLE, refused.why))
         .collect();
     let refused_unlisted = parsed.refused_count - refused.len() as u64;
-    Taken { events: parsed.events, refused, refused_unlisted }
+    Taken { events: parsed.events, samples: parsed.samples, refused, refused_unlisted }
 }
 
 /// Where events go.
@@ -270,6 +285,9 @@ struct Sink {
     runtime: tokio::runtime::Runtime,
     store: AnyStore,
     batch: Vec<Event>,
+    samples: Vec<Series>,
+    /// Values in `samples`.
+    values: usize,
     total: Total,
 }
 
@@ -277,6 +295,7 @@ struct Sink {
 #[derive(Debug, Default)]
 struct Total {
     appended: Appended,
+    values: u64,
     refused: BTreeMap<&'static str, u64>,
     shown: usize,
 }
@@ -299,11 +318,24 @@ impl Sink {
             self.append()?;
             self.batch = rest;
         }
-        Ok(())
+        self.values += taken.samples.iter().map(Series::len).sum::<usize>();
+        self.samples.append(&mut taken.samples);
+        if self.values >= BATCH_VALUES { self.append_samples() } else { Ok(()) }
     }
 
     fn flush(&mut self) -> anyhow::Result<()> {
-        if self.batch.is_empty() { Ok(()) } else { self.append() }
+        if !self.batch.is_empty() {
+            self.append()?;
+        }
+        if self.samples.is_empty() { Ok(()) } else { self.append_samples() }
+    }
+
+    fn append_samples(&mut self) -> anyhow::Result<()> {
+        let samples = std::mem::take(&mut self.samples);
+        let appended = self.runtime.block_on(self.store.append_samples(samples));
+        appended.context("the store failed; run the same import again to go on")?;
+        self.total.values += std::mem::take(&mut self.values) as u64;
+        Ok(())
     }
 
     fn append(&mut self) -> anyhow::Result<()> {
@@ -321,12 +353,15 @@ impl Total {
     fn report(&self) -> ExitCode {
         let Appended { new, duplicate } = self.appended;
         say(&format!("events: {new} new, {duplicate} known already"));
+        if self.values > 0 {
+            say(&format!("samples: {} values", self.values));
+        }
         let refused: u64 = self.refused.values().sum();
         if refused > 0 {
             let reasons: Vec<_> =
                 self.refused.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
             say(&format!("refused: {refused} lines ({})", reasons.join(", ")));
         }
-        if refused > 0 && new + duplicate == 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+        if refused > 0 && new + duplicate + self.values == 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
     }
 }

@@ -15,6 +15,7 @@ use crate::actions::Api;
 use crate::clock::{self, Clock};
 use crate::config::Config;
 use crate::http::{self, Bounds, Ids, Server, listen, tls};
+use crate::ingest::Ingest;
 use crate::store::embedded::{Embedded, EmbeddedOptions};
 use crate::store::{AnyStore, Memory, Store as _};
 use crate::telemetry::Metrics;
@@ -128,7 +129,15 @@ pub(super) async fn serve(config: &Config, running: Running) -> anyhow::Result<(
     let mut bounds = Bounds::default();
     bounds.connections = bounds.connections.min(files);
     let ids = Ids::new(random()?);
-    let server = Server::new(api, settings::apps(config), Arc::clone(&store), clock, ids, metrics, bounds);
+    let server = Server::new(
+        api,
+        Ingest::new(settings::apps(config)),
+        Arc::clone(&store),
+        clock,
+        ids,
+        metrics,
+        bounds,
+    );
     let housekeeping = tokio::spawn(keep_house(store, config.retention_days, clock));
     let scheme = if acceptor.is_some() { "https" } else { "http" };
     tracing::info!(address = %format!("{scheme}://{}", listener.local_addr()?), "listening");

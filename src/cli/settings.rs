@@ -11,8 +11,8 @@ use super::keys::{self, KeyPair};
 use super::{Surroundings, say};
 use crate::actions::{self, Policy};
 use crate::config::settings::{Fallback, Kind, LISTS, SETTINGS, is_below};
-use crate::config::{self, ClientIp, Config, Flag};
-use crate::ingest::{self, Apps, ClientIpPolicy};
+use crate::config::{self, Config, Flag};
+use crate::ingest::{self, Apps};
 use crate::limits::Secret;
 use crate::records::AppId;
 
@@ -88,13 +88,10 @@ impl First {
 
     /// The accounts that these are.
     pub(super) fn accounts(&self) -> Vec<config::Account> {
-        let app = config::App {
-            sdk_app_id: self.app,
+        let app = ingest::App {
             trtc_callback_key: Some(Secret::new(self.callback_key.as_str())),
-            trtc_unsigned: false,
             ingest_token: Some(Secret::new(self.ingest_token.as_str())),
-            livekit: None,
-            janus: None,
+            ..ingest::App::new(AppId(self.app))
         };
         vec![config::Account {
             name: "main".to_owned(),
@@ -190,7 +187,7 @@ pub(super) fn policy(config: &Config) -> Policy {
         name: account.name.clone(),
         edition: account.edition,
         keys: account.keys.clone(),
-        apps: account.apps.iter().map(|app| AppId(app.sdk_app_id)).collect(),
+        apps: account.apps.iter().map(|app| app.id).collect(),
     };
     Policy {
         accounts: config.accounts.iter().map(account).collect(),
@@ -206,18 +203,8 @@ pub(super) fn policy(config: &Config) -> Policy {
 
 /// What sources need of the settings.
 pub(super) fn apps(config: &Config) -> Apps {
-    let app = |app: &config::App| ingest::App {
-        id: AppId(app.sdk_app_id),
-        trtc_callback_key: app.trtc_callback_key.clone(),
-        trtc_unsigned: app.trtc_unsigned,
-        ingest_token: app.ingest_token.clone(),
-    };
-    let policy = match config.client_ip {
-        ClientIp::Keep => ClientIpPolicy::Keep,
-        ClientIp::Mask => ClientIpPolicy::Mask,
-        ClientIp::Drop => ClientIpPolicy::Drop,
-    };
-    Apps::new(config.accounts.iter().flat_map(|account| account.apps.iter().map(app)).collect(), policy)
+    let apps = config.accounts.iter().flat_map(|account| account.apps.iter().cloned());
+    Apps::new(apps.collect(), config.client_ip)
 }
 
 /// Says what fits every setting and is still most likely not meant.
@@ -256,7 +243,7 @@ mod tests {
         let first = First::fresh().expect("random numbers");
         let text = first.text();
         let config = config::resolve(Some((Path::new("x"), &text)), &BTreeMap::new(), &[]).expect("right");
-        assert_eq!(config.accounts[0].apps[0].sdk_app_id, FIRST_APP);
+        assert_eq!(config.accounts[0].apps[0].id, AppId(FIRST_APP));
         assert_eq!(config.accounts[0].keys[0].secret_id, first.key.secret_id);
         assert!(doubts(&config).is_empty());
 

@@ -8,7 +8,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use crate::actions::Key;
+use crate::ingest::{App, ClientIpPolicy, Janus, LiveKit};
 use crate::limits::{Edition, Secret};
+use crate::records::AppId;
 
 mod raw;
 pub mod settings;
@@ -34,7 +36,7 @@ pub struct Config {
     /// What may be asked, and how often.
     pub limits: Limits,
     /// What becomes of clients' addresses.
-    pub client_ip: ClientIp,
+    pub client_ip: ClientIpPolicy,
     /// The web page.
     pub ui: Ui,
     /// Who may ask about what.
@@ -63,17 +65,6 @@ pub struct Limits {
     pub room_window_hours: u32,
 }
 
-/// What becomes of clients' addresses before anything is stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ClientIp {
-    /// They are kept.
-    Keep,
-    /// The last octet, or all of an IPv6 address after its first 48 bits, is zeroed.
-    Mask,
-    /// They are dropped.
-    Drop,
-}
-
 /// The web page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ui {
@@ -94,41 +85,6 @@ pub struct Account {
     pub keys: Vec<Key>,
     /// What it may ask about.
     pub apps: Vec<App>,
-}
-
-/// One application of an account.
-#[derive(Debug, Clone)]
-pub struct App {
-    /// Its number.
-    pub sdk_app_id: u64,
-    /// What TRTC signs its callbacks with.
-    pub trtc_callback_key: Option<Secret>,
-    /// Callbacks need no signature.
-    pub trtc_unsigned: bool,
-    /// The bearer token of neutral events.
-    pub ingest_token: Option<Secret>,
-    /// LiveKit's webhooks.
-    pub livekit: Option<LiveKit>,
-    /// Janus' event handler.
-    pub janus: Option<Janus>,
-}
-
-/// How LiveKit proves itself. No part of this version uses it yet.
-#[derive(Debug, Clone)]
-pub struct LiveKit {
-    /// Names the application.
-    pub api_key: String,
-    /// Signs the webhooks.
-    pub api_secret: Secret,
-    /// Kinds of participants that are not wanted.
-    pub drop_kinds: Vec<String>,
-}
-
-/// How Janus proves itself. No part of this version uses it yet.
-#[derive(Debug, Clone)]
-pub struct Janus {
-    /// User name and password; `None`: no credentials, from loopback addresses only.
-    pub credentials: Option<(String, Secret)>,
 }
 
 /// Where a value came from.
@@ -305,9 +261,9 @@ impl<'a> Typed<'a> {
                 room_window_hours: self.number("limits.room_window_hours")?,
             },
             client_ip: match self.text("privacy.client_ip")?.unwrap_or_default() {
-                "mask" => ClientIp::Mask,
-                "drop" => ClientIp::Drop,
-                _ => ClientIp::Keep,
+                "mask" => ClientIpPolicy::Mask,
+                "drop" => ClientIpPolicy::Drop,
+                _ => ClientIpPolicy::Keep,
             },
             ui: Ui { enabled: self.switch("ui.enabled")?, password_file: password.map(beside) },
             accounts,
@@ -343,7 +299,7 @@ impl<'a> Typed<'a> {
 
     fn app(&self) -> Result<App, ConfigError> {
         Ok(App {
-            sdk_app_id: self.wide("account.app.sdk_app_id")?,
+            id: AppId(self.wide("account.app.sdk_app_id")?),
             trtc_callback_key: self.secret("account.app.trtc_callback_key")?,
             trtc_unsigned: self.switch("account.app.trtc_unsigned")?,
             ingest_token: self.secret("account.app.ingest_token")?,

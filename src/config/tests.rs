@@ -29,7 +29,7 @@ fn nothing_given_is_the_defaults() {
     let limits =
         Limits { requests_per_second: 20, history_days: 14, user_window_hours: 4, room_window_hours: 24 };
     assert_eq!(config.limits, limits);
-    assert_eq!(config.client_ip, ClientIp::Keep);
+    assert_eq!(config.client_ip, ClientIpPolicy::Keep);
     assert_eq!(config.ui, Ui { enabled: true, password_file: None });
     assert!(config.accounts.is_empty() && config.tls.is_none());
     assert!(config.public_hosts.is_empty() && config.regions.is_empty());
@@ -47,7 +47,7 @@ fn everything_given_is_taken() {
     let limits =
         Limits { requests_per_second: 0, history_days: 90, user_window_hours: 5, room_window_hours: 25 };
     assert_eq!(config.limits, limits);
-    assert_eq!(config.client_ip, ClientIp::Mask);
+    assert_eq!(config.client_ip, ClientIpPolicy::Mask);
     assert_eq!(config.ui, Ui { enabled: false, password_file: Some("pw".into()) });
     let account = &config.accounts[0];
     assert_eq!((account.name.as_str(), account.edition), ("main", Edition::Basic));
@@ -56,7 +56,7 @@ fn everything_given_is_taken() {
     assert_eq!(key.token.as_ref().map(Secret::expose), Some("tok"));
     assert_eq!(key.expires_at_s, Some(1_900_000_000));
     let app = &account.apps[0];
-    assert_eq!(app.sdk_app_id, u64::MAX);
+    assert_eq!(app.id.0, u64::MAX);
     assert_eq!(app.trtc_callback_key.as_ref().map(Secret::expose), Some("cb"));
     assert!(app.trtc_unsigned);
     assert_eq!(app.ingest_token.as_ref().map(Secret::expose), Some("in"));

@@ -4,14 +4,17 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hyper::body::Incoming;
-use hyper::header::{AUTHORIZATION, CONTENT_ENCODING, HeaderMap};
-use hyper::{Request, StatusCode};
+use hyper::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_MAX_AGE, CONTENT_ENCODING, HeaderMap, HeaderValue,
+};
+use hyper::{Method, Request, StatusCode};
 
 use super::body::{self, BodyError, Share};
 use super::bounds::LARGE_BODY_BYTES;
-use super::{Reply, Server, failure, json, later, without_body};
-use crate::ingest::{self, Apps, Parsed, Rejected, attributes, lines, trtc};
-use crate::records::{AppId, Event, Millis};
+use super::{HangUp, Reply, Server, failure, json, later, not_allowed, plain, without_body};
+use crate::ingest::{self, Acknowledge, Endpoint, Head, Ingest, Parsed, Rejected, Size};
+use crate::records::Millis;
 use crate::store::{Appended, Store, StoreError};
 
 /// The values of the label `reason`, beside those of [`Rejected::NAMES`]: what is refused before or after it.
@@ -25,84 +28,89 @@ const BODY: &str = "body";
 /// The store could not take it.
 const STORE: &str = "store";
 
-/// What the lines of a body are.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Format {
-    /// Neutral events.
-    Events,
-    /// Facts about users.
-    Attributes,
-}
+/// How long, in seconds, a browser may remember that it may post here.
+const PREFLIGHT_AGE_S: &str = "7200";
 
 impl<S: Store + 'static> Server<S> {
-    /// `POST /ingest/trtc`.
-    pub(super) async fn take_trtc(&self, request: Request<Incoming>) -> Reply {
-        let (head, body) = request.into_parts();
-        let mut share = self.budget.share();
-        let cap = self.cap(self.bounds.callback_body_bytes, &head.headers);
-        let body = match body::read(body, cap, &mut share).await {
-            Ok(body) => body,
-            Err(error) => return self.no_body(error),
+    /// Any method at the path of a source.
+    pub(super) async fn ingest(
+        self: &Arc<Self>,
+        endpoint: &'static Endpoint,
+        tail: Option<&str>,
+        is_local: bool,
+        request: Request<Incoming>,
+    ) -> Result<Reply, HangUp> {
+        let mut reply = match *request.method() {
+            Method::POST => self.take(endpoint, tail, is_local, request).await?,
+            Method::OPTIONS if endpoint.cross_origin => preflight(),
+            _ if endpoint.cross_origin => not_allowed("POST, OPTIONS"),
+            _ => not_allowed("POST"),
         };
-        let received = self.clock.now();
-        let app = text(&head.headers, "sdkappid");
-        let event = match trtc::accept(&self.apps, app, text(&head.headers, "sign"), &body, received) {
-            Ok(event) => event,
-            Err(rejected) => return self.reject(&rejected, app),
-        };
-        match self.append(vec![event], received).await {
-            Ok(_) => json(StatusCode::OK, r#"{"code":0}"#),
-            Err(error) => self.not_stored(&error),
+        if endpoint.cross_origin {
+            // The token in the request is the proof, and no cookie is looked at, so any page may send one.
+            reply.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
         }
+        Ok(reply)
     }
 
-    /// `POST /ingest/events` and `POST /ingest/attributes`.
-    pub(super) async fn take_lines(self: &Arc<Self>, request: Request<Incoming>, format: Format) -> Reply {
+    async fn take(
+        self: &Arc<Self>,
+        endpoint: &'static Endpoint,
+        tail: Option<&str>,
+        is_local: bool,
+        request: Request<Incoming>,
+    ) -> Result<Reply, HangUp> {
         let (head, body) = request.into_parts();
-        // Who may not send is not read.
-        let app = match self.apps.by_authorization(text(&head.headers, AUTHORIZATION.as_str())) {
-            Ok(app) => app.id,
-            Err(rejected) => return self.reject(&rejected, None),
+        let arrival = Arrival { tail: tail.map(str::to_owned), headers: head.headers, is_local };
+        if let Err(rejected) = arrival.head(self.clock.now(), |head| (endpoint.admit)(&self.ingest, head)) {
+            return Ok(self.reject(&rejected, endpoint));
+        }
+        let gzip = match arrival.packing() {
+            Packing::None => false,
+            Packing::Gzip if endpoint.gzip => true,
+            Packing::Gzip | Packing::Other => {
+                self.metrics.refused(ENCODING, 1);
+                let message = if endpoint.gzip {
+                    "Content-Encoding must be gzip or absent"
+                } else {
+                    "Content-Encoding must be absent"
+                };
+                return Ok(failure(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
+            }
         };
-        let gzip =
-            match text(&head.headers, CONTENT_ENCODING.as_str()).map(str::to_ascii_lowercase).as_deref() {
-                None | Some("" | "identity") => false,
-                Some("gzip" | "x-gzip") => true,
-                Some(_) => {
-                    self.metrics.refused(ENCODING, 1);
-                    return failure(
-                        StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                        "Content-Encoding must be gzip or absent",
-                    );
-                }
-            };
+        let limit_bytes = match endpoint.size {
+            Size::Callback => self.bounds.callback_body_bytes,
+            Size::Batch => self.bounds.events_body_bytes,
+        };
         let mut share = self.budget.share();
-        let cap = self.cap(self.bounds.events_body_bytes, &head.headers);
+        let cap = self.cap(limit_bytes, &arrival.headers);
         let body = match body::read(body, cap, &mut share).await {
             Ok(body) => body,
-            Err(error) => return self.no_body(error),
+            Err(error) => return self.no_body(error, endpoint),
         };
         let received = self.clock.now();
-        match self.parse(Lines { app, format, gzip, body, received }, &mut share).await {
-            Ok(parsed) => self.keep(parsed, received).await,
-            Err(Unread::Rejected(rejected)) => self.reject(&rejected, None),
-            Err(Unread::NoBody(error)) => self.no_body(error),
+        let delivery = Delivery { endpoint, arrival: Arc::new(arrival), gzip, body, received, limit_bytes };
+        match self.parse(delivery, &mut share).await {
+            Ok(parsed) => self.keep(parsed, received, endpoint).await,
+            Err(Unread::Rejected(rejected)) => Ok(self.reject(&rejected, endpoint)),
+            Err(Unread::NoBody(error)) => self.no_body(error, endpoint),
         }
     }
 
     /// Unpacks and parses. For an unpacked body memory is reserved as it says of itself; where it is larger than
     /// that, once more for the largest that is allowed.
-    async fn parse(self: &Arc<Self>, lines: Lines, share: &mut Share<'_>) -> Result<Parsed, Unread> {
-        let limit_bytes = self.bounds.events_body_bytes;
-        let mut unpacked_bytes = if lines.gzip { lines.told_bytes().min(limit_bytes) } else { 0 };
+    async fn parse(self: &Arc<Self>, delivery: Delivery, share: &mut Share<'_>) -> Result<Parsed, Unread> {
+        let limit_bytes = delivery.limit_bytes;
+        let mut unpacked_bytes = if delivery.gzip { delivery.told_bytes().min(limit_bytes) } else { 0 };
         loop {
-            let bytes = lines.body.len() + unpacked_bytes;
+            let bytes = delivery.body.len() + unpacked_bytes;
             share.hold(bytes).map_err(Unread::NoBody)?;
             let parsed = if bytes < LARGE_BODY_BYTES {
-                lines.parse(&self.apps, unpacked_bytes)
+                delivery.parse(&self.ingest, unpacked_bytes)
             } else {
-                let (server, lines) = (Arc::clone(self), lines.clone());
-                let parsing = tokio::task::spawn_blocking(move || lines.parse(&server.apps, unpacked_bytes));
+                let (server, delivery) = (Arc::clone(self), delivery.clone());
+                let parsing =
+                    tokio::task::spawn_blocking(move || delivery.parse(&server.ingest, unpacked_bytes));
                 parsing.await.map_err(|_| Unread::NoBody(BodyError::Broken))?
             };
             match parsed {
@@ -114,54 +122,74 @@ impl<S: Store + 'static> Server<S> {
         }
     }
 
-    /// Stores the good lines, and tells what became of each.
-    async fn keep(&self, mut parsed: Parsed, received: Millis) -> Reply {
-        let events = std::mem::take(&mut parsed.events);
-        let status = if events.is_empty() && parsed.refused_count > 0 {
-            StatusCode::BAD_REQUEST
-        } else {
-            StatusCode::OK
-        };
-        let appended = match self.append(events, received).await {
+    /// Stores what is good, and tells what became of it.
+    async fn keep(&self, mut parsed: Parsed, received: Millis, endpoint: &Endpoint) -> Result<Reply, HangUp> {
+        let status = StatusCode::from_u16(parsed.status()).unwrap_or(StatusCode::OK);
+        let appended = match self.append(&mut parsed, received).await {
             Ok(appended) => appended,
-            Err(error) => return self.not_stored(&error),
+            Err(error) => return self.not_stored(&error, endpoint),
         };
         self.metrics.refused(LINE, parsed.refused_count);
-        json(status, parsed.reply(appended.new, appended.duplicate))
+        Ok(match endpoint.acknowledge {
+            Acknowledge::Code | Acknowledge::CodeOrNothing => json(StatusCode::OK, r#"{"code":0}"#),
+            Acknowledge::Lines => json(status, parsed.reply(appended.new, appended.duplicate)),
+        })
     }
 
-    /// Makes events durable.
-    async fn append(&self, events: Vec<Event>, received: Millis) -> Result<Appended, StoreError> {
-        if events.is_empty() {
-            return Ok(Appended::default());
-        }
+    /// Makes events and measurements durable.
+    async fn append(&self, parsed: &mut Parsed, received: Millis) -> Result<Appended, StoreError> {
+        let (events, samples) = (std::mem::take(&mut parsed.events), std::mem::take(&mut parsed.samples));
         for event in &events {
             self.metrics.arrived(received.0.saturating_sub(event.at.0));
         }
-        let stopwatch = self.clock.stopwatch();
-        let appended = self.store.append(events).await?;
-        self.metrics.appended(appended.new, appended.duplicate, stopwatch.elapsed_us());
+        let mut appended = Appended::default();
+        if !events.is_empty() {
+            let stopwatch = self.clock.stopwatch();
+            appended = self.store.append(events).await?;
+            self.metrics.appended(appended.new, appended.duplicate, stopwatch.elapsed_us());
+        }
+        if !samples.is_empty() {
+            self.store.append_samples(samples).await?;
+        }
         Ok(appended)
     }
 
-    fn no_body(&self, error: BodyError) -> Reply {
+    fn no_body(&self, error: BodyError, endpoint: &Endpoint) -> Result<Reply, HangUp> {
         self.metrics.refused(if error == BodyError::TooLarge { "too_large" } else { BODY }, 1);
-        without_body(error)
+        match endpoint.acknowledge {
+            Acknowledge::CodeOrNothing if error == BodyError::NoRoom => Err(HangUp),
+            Acknowledge::Code | Acknowledge::Lines | Acknowledge::CodeOrNothing => Ok(without_body(error)),
+        }
     }
 
-    fn reject(&self, rejected: &Rejected, app: Option<&str>) -> Reply {
+    fn reject(&self, rejected: &Rejected, endpoint: &Endpoint) -> Reply {
         self.metrics.refused(rejected.name(), 1);
-        let app = app.and_then(|app| app.parse::<u64>().ok());
-        tracing::info!(reason = rejected.name(), app, "refused a delivery");
+        tracing::info!(reason = rejected.name(), path = endpoint.path, "refused a delivery");
         let status = StatusCode::from_u16(rejected.status()).unwrap_or(StatusCode::BAD_REQUEST);
         failure(status, &rejected.to_string())
     }
 
-    fn not_stored(&self, error: &StoreError) -> Reply {
+    fn not_stored(&self, error: &StoreError, endpoint: &Endpoint) -> Result<Reply, HangUp> {
         self.metrics.refused(STORE, 1);
-        tracing::warn!(%error, "could not store events");
-        later("the events could not be stored; send them again")
+        tracing::warn!(%error, path = endpoint.path, "could not store what was sent");
+        match endpoint.acknowledge {
+            Acknowledge::CodeOrNothing => Err(HangUp),
+            Acknowledge::Code | Acknowledge::Lines => {
+                Ok(later("the events could not be stored; send them again"))
+            }
+        }
     }
+}
+
+/// What a browser is told that asks whether a page may post here.
+fn preflight() -> Reply {
+    let mut reply = plain(StatusCode::NO_CONTENT, "");
+    let headers = reply.headers_mut();
+    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("POST"));
+    let allowed = HeaderValue::from_static("Authorization, Content-Type, Content-Encoding");
+    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, allowed);
+    headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(PREFLIGHT_AGE_S));
+    reply
 }
 
 /// Why there is nothing to keep.
@@ -170,17 +198,50 @@ enum Unread {
     NoBody(BodyError),
 }
 
-/// A body of many lines.
+/// How a body is packed.
+enum Packing {
+    None,
+    Gzip,
+    Other,
+}
+
+/// What is known of a delivery before its body.
+struct Arrival {
+    tail: Option<String>,
+    headers: HeaderMap,
+    is_local: bool,
+}
+
+impl Arrival {
+    /// Shows it as sources see it.
+    fn head<T>(&self, received: Millis, read: impl FnOnce(&Head<'_>) -> T) -> T {
+        let header = |name: &str| self.headers.get(name).and_then(|value| value.to_str().ok());
+        let tail = self.tail.as_deref();
+        read(&Head { tail, header: &header, is_local: self.is_local, received, verify: true })
+    }
+
+    fn packing(&self) -> Packing {
+        let Some(packing) = self.headers.get(CONTENT_ENCODING) else { return Packing::None };
+        match packing.as_bytes().to_ascii_lowercase().as_slice() {
+            b"" | b"identity" => Packing::None,
+            b"gzip" | b"x-gzip" => Packing::Gzip,
+            _ => Packing::Other,
+        }
+    }
+}
+
+/// A delivery that is here.
 #[derive(Clone)]
-struct Lines {
-    app: AppId,
-    format: Format,
+struct Delivery {
+    endpoint: &'static Endpoint,
+    arrival: Arc<Arrival>,
     gzip: bool,
     body: Bytes,
     received: Millis,
+    limit_bytes: usize,
 }
 
-impl Lines {
+impl Delivery {
     /// How large the body says it is when unpacked: its last four bytes. A sender may lie, or have put several
     /// packed parts one behind the other.
     fn told_bytes(&self) -> usize {
@@ -188,8 +249,7 @@ impl Lines {
         told.map_or(0, |bytes| bytes.iter().rev().fold(0, |number, byte| (number << 8) | usize::from(*byte)))
     }
 
-    fn parse(&self, apps: &Apps, unpacked_bytes_max: usize) -> Result<Parsed, Rejected> {
-        let terms = apps.terms(self.app);
+    fn parse(&self, ingest: &Ingest, unpacked_bytes_max: usize) -> Result<Parsed, Rejected> {
         let unpacked;
         let body: &[u8] = if self.gzip {
             unpacked = ingest::gunzip(&self.body, unpacked_bytes_max)?;
@@ -197,14 +257,6 @@ impl Lines {
         } else {
             &self.body
         };
-        Ok(match self.format {
-            Format::Events => lines::parse(terms, body, self.received),
-            Format::Attributes => attributes::parse(terms, body, self.received),
-        })
+        self.arrival.head(self.received, |head| (self.endpoint.take)(ingest, head, body))
     }
-}
-
-/// The first value of a header, where it is text.
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name).and_then(|value| value.to_str().ok())
 }

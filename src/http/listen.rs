@@ -1,6 +1,5 @@
 //! Sockets: one task for each connection, as many as allowed, until told to stop.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -48,7 +47,10 @@ pub async fn serve<S: Store + 'static>(
         loop {
             let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
             match listener.accept().await {
-                Ok((stream, _)) => open(&server, stream, tls.clone(), stopped.clone(), permit),
+                Ok((stream, peer)) => {
+                    let is_local = peer.ip().to_canonical().is_loopback();
+                    open(&server, stream, is_local, tls.clone(), stopped.clone(), permit);
+                }
                 Err(error) => {
                     tracing::warn!(%error, "could not accept a connection");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -73,6 +75,7 @@ pub async fn serve<S: Store + 'static>(
 fn open<S: Store + 'static>(
     server: &Arc<Server<S>>,
     stream: TcpStream,
+    is_local: bool,
     tls: Option<TlsAcceptor>,
     stopped: watch::Receiver<bool>,
     permit: OwnedSemaphorePermit,
@@ -83,10 +86,10 @@ fn open<S: Store + 'static>(
     let _ = stream.set_nodelay(true);
     tokio::spawn(async move {
         match tls {
-            None => connection(&server, stream, stopped).await,
+            None => connection(&server, stream, is_local, stopped).await,
             Some(tls) => {
                 match tokio::time::timeout(server.bounds.handshake_timeout, tls.accept(stream)).await {
-                    Ok(Ok(stream)) => connection(&server, stream, stopped).await,
+                    Ok(Ok(stream)) => connection(&server, stream, is_local, stopped).await,
                     Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
                     Err(_) => tracing::debug!("a TLS handshake took too long"),
                 }
@@ -101,9 +104,10 @@ fn open<S: Store + 'static>(
 async fn connection<S: Store + 'static>(
     server: &Arc<Server<S>>,
     stream: impl AsyncRead + AsyncWrite + Unpin,
+    is_local: bool,
     mut stopped: watch::Receiver<bool>,
 ) {
-    let service = service_fn(|request| async move { Ok::<_, Infallible>(server.respond(request).await) });
+    let service = service_fn(|request| server.respond(request, is_local));
     let stream = Patient::new(stream, server.bounds.write_timeout);
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())

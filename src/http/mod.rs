@@ -26,7 +26,7 @@ use hyper::{Method, Request, Response, StatusCode};
 
 use crate::actions::{ACTIONS, Api};
 use crate::clock::Clock;
-use crate::ingest::{Apps, Rejected};
+use crate::ingest::{Endpoint, Ingest, Rejected};
 use crate::records::{AppId, CommId};
 use crate::store::Store;
 use crate::telemetry::{Gauges, Metrics};
@@ -36,6 +36,11 @@ use bounds::RETRY_AFTER_S;
 
 /// A whole reply.
 type Reply = Response<Full<Bytes>>;
+
+/// The connection is closed without a reply, for a sender that takes any reply for success.
+#[derive(Debug, thiserror::Error)]
+#[error("a delivery that could not be kept gets no reply")]
+struct HangUp;
 
 /// Counters for all that can be counted here, at zero.
 pub fn metrics() -> Metrics {
@@ -49,7 +54,7 @@ pub fn metrics() -> Metrics {
 /// Everything that a request may need.
 pub struct Server<S> {
     api: Api<S>,
-    apps: Apps,
+    ingest: Ingest,
     store: Arc<S>,
     clock: Clock,
     ids: Ids,
@@ -59,35 +64,35 @@ pub struct Server<S> {
 }
 
 impl<S: Store + 'static> Server<S> {
-    /// `api` answers questions, `apps` may send events, which go to `store`.
+    /// `api` answers questions, `ingest` reads what sources send, which goes to `store`.
     pub fn new(
         api: Api<S>,
-        apps: Apps,
+        ingest: Ingest,
         store: Arc<S>,
         clock: Clock,
         ids: Ids,
         metrics: Arc<Metrics>,
         bounds: Bounds,
     ) -> Server<S> {
-        Server { api, apps, store, clock, ids, metrics, bounds, budget: Budget::new(bounds.bodies_bytes) }
+        Server { api, ingest, store, clock, ids, metrics, bounds, budget: Budget::new(bounds.bodies_bytes) }
     }
 
-    /// Answers one request.
-    async fn respond(self: &Arc<Self>, request: Request<Incoming>) -> Reply {
-        match (request.uri().path(), request.method()) {
+    /// Answers one request; `is_local`: of this machine.
+    async fn respond(self: &Arc<Self>, request: Request<Incoming>, is_local: bool) -> Result<Reply, HangUp> {
+        Ok(match (request.uri().path(), request.method()) {
             ("/", _) => self.answer(request).await,
-            ("/ingest/trtc", &Method::POST) => self.take_trtc(request).await,
-            ("/ingest/events", &Method::POST) => self.take_lines(request, ingest::Format::Events).await,
-            ("/ingest/attributes", &Method::POST) => {
-                self.take_lines(request, ingest::Format::Attributes).await
-            }
             ("/healthz", &Method::GET | &Method::HEAD) => plain(StatusCode::OK, "ok\n"),
             ("/readyz", &Method::GET | &Method::HEAD) => self.ready().await,
             ("/metrics", &Method::GET | &Method::HEAD) => self.show_metrics(),
-            ("/ingest/trtc" | "/ingest/events" | "/ingest/attributes", _) => not_allowed("POST"),
             ("/healthz" | "/readyz" | "/metrics", _) => not_allowed("GET, HEAD"),
-            _ => failure(StatusCode::NOT_FOUND, "there is nothing at this path"),
-        }
+            (path, _) => match Endpoint::at(path) {
+                Some((endpoint, tail)) => {
+                    let tail = tail.map(str::to_owned);
+                    self.ingest(endpoint, tail.as_deref(), is_local, request).await?
+                }
+                None => failure(StatusCode::NOT_FOUND, "there is nothing at this path"),
+            },
+        })
     }
 
     /// Whether the store answers.

@@ -17,6 +17,42 @@ pub struct App {
     pub trtc_unsigned: bool,
     /// The bearer token of `/ingest/events`, `/ingest/attributes` and `/ingest/stats`.
     pub ingest_token: Option<Secret>,
+    /// LiveKit's webhooks.
+    pub livekit: Option<LiveKit>,
+    /// Janus' event handler.
+    pub janus: Option<Janus>,
+}
+
+/// How LiveKit proves itself.
+#[derive(Debug, Clone)]
+pub struct LiveKit {
+    /// Names the application.
+    pub api_key: String,
+    /// Signs the webhooks.
+    pub api_secret: Secret,
+    /// Kinds of participants that are not wanted.
+    pub drop_kinds: Vec<String>,
+}
+
+/// How Janus proves itself.
+#[derive(Debug, Clone)]
+pub struct Janus {
+    /// User name and password; `None`: no credentials, from loopback addresses only.
+    pub credentials: Option<(String, Secret)>,
+}
+
+impl App {
+    /// An application that nobody may send for yet.
+    pub fn new(id: AppId) -> App {
+        App {
+            id,
+            trtc_callback_key: None,
+            trtc_unsigned: false,
+            ingest_token: None,
+            livekit: None,
+            janus: None,
+        }
+    }
 }
 
 /// All applications, and what is kept of the addresses they report.
@@ -77,12 +113,7 @@ mod tests {
     use super::*;
 
     fn app(id: u64, token: Option<&str>) -> App {
-        App {
-            id: AppId(id),
-            trtc_callback_key: None,
-            trtc_unsigned: false,
-            ingest_token: token.map(Secret::new),
-        }
+        App { ingest_token: token.map(Secret::new), ..App::new(AppId(id)) }
     }
 
     #[test]

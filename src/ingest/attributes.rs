@@ -48,8 +48,8 @@ pub fn parse(terms: Terms, body: &[u8], received: Millis) -> Parsed {
         }
         return parsed;
     }
-    each_line(body, LINES_MAX, |line, events| {
-        events.push(parse_line(terms, line, received)?);
+    each_line(body, LINES_MAX, |line, parsed| {
+        parsed.events.push(parse_line(terms, line, received)?);
         Ok(())
     })
 }

@@ -43,8 +43,8 @@ type Line<'a> = Row<'a, { Key::COUNT }>;
 
 /// Reads a whole body. Blank lines are passed over, good lines kept, each refused line told.
 pub fn parse(terms: Terms, body: &[u8], received: Millis) -> Parsed {
-    each_line(body, LINES_MAX, |line, events| {
-        events.push(parse_line(terms, line, received)?);
+    each_line(body, LINES_MAX, |line, parsed| {
+        parsed.events.push(parse_line(terms, line, received)?);
         Ok(())
     })
 }

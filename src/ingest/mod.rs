@@ -2,9 +2,9 @@
 //! right. Nothing here does IO or asks the time: bytes and the time of receipt go in, events come out, and
 //! the caller makes them durable before it acknowledges.
 //!
-//! Each source has one file and nothing outside knows its payload. [`trtc`] reads the callbacks of Tencent
-//! RTC; [`lines`] neutral events, one JSON object a line; [`attributes`] facts about users; [`records`]
-//! finished records as NDJSON or CSV; [`deliveries`] recorded HTTP deliveries. [`export`] writes what
+//! Each source has one file and one row in [`SOURCES`]; nothing outside knows its payload. [`trtc`] reads the
+//! callbacks of Tencent RTC; [`lines`] neutral events, one JSON object a line; [`attributes`] facts about users;
+//! [`records`] finished records as NDJSON or CSV; [`deliveries`] recorded HTTP deliveries. [`export`] writes what
 //! [`lines`] and [`records`] read. `docs/events.md` describes the formats with examples.
 
 pub mod trtc;
@@ -18,16 +18,19 @@ mod bounds;
 mod gzip;
 mod privacy;
 mod row;
+mod source;
 mod words;
 
-pub use apps::{App, Apps};
+pub use apps::{App, Apps, Janus, LiveKit};
 pub use bounds::{
     DELIVERY_BYTES_MAX, ID_BYTES_MAX, LINE_BYTES_MAX, LINES_MAX, MOMENT_END_MS, MOMENT_MIN_MS, RAW_BYTES_MAX,
     REFUSED_LINES_SHOWN_MAX, TEXT_BYTES_MAX,
 };
 pub use gzip::gunzip;
 pub use privacy::ClientIpPolicy;
+pub use source::{Acknowledge, Endpoint, Head, Import, Ingest, SOURCES, Size, Source};
 
+use crate::records::quality::Series;
 use crate::records::{AppId, Event};
 
 /// Why a delivery as a whole is refused.
@@ -139,10 +142,12 @@ impl Terms {
 }
 
 /// What came out of a body of many lines: good lines are kept, whatever the others are.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Parsed {
     /// The events of the good lines, in the order of the lines.
     pub events: Vec<Event>,
+    /// Measurements.
+    pub samples: Vec<Series>,
     /// The first refused lines, at most [`REFUSED_LINES_SHOWN_MAX`].
     pub refused: Vec<RefusedLine>,
     /// How many lines were refused, the unlisted ones included.
@@ -168,6 +173,11 @@ struct Reply<'a> {
 }
 
 impl Parsed {
+    /// One good event.
+    fn one(event: Event) -> Parsed {
+        Parsed { events: vec![event], ..Parsed::default() }
+    }
+
     /// Takes down a refused line.
     fn refuse(&mut self, line: u64, why: String) {
         self.refused_count += 1;
@@ -179,7 +189,8 @@ impl Parsed {
     /// The HTTP status of the reply: 400 where no line was good, else 200, since to send the good ones
     /// again would change nothing.
     pub fn status(&self) -> u16 {
-        if self.events.is_empty() && self.refused_count > 0 { 400 } else { 200 }
+        let nothing = self.events.is_empty() && self.samples.is_empty();
+        if nothing && self.refused_count > 0 { 400 } else { 200 }
     }
 
     /// The reply, once the events are durable: JSON, as `docs/events.md` shows it. `new` and `duplicate` are
@@ -195,7 +206,7 @@ impl Parsed {
 fn each_line(
     body: &[u8],
     lines_max: usize,
-    mut take: impl FnMut(&str, &mut Vec<Event>) -> Result<(), String>,
+    mut take: impl FnMut(&str, &mut Parsed) -> Result<(), String>,
 ) -> Parsed {
     let mut parsed = Parsed::default();
     let mut taken = 0_usize;
@@ -208,7 +219,7 @@ fn each_line(
         let outcome = if taken > lines_max {
             Err(format!("more than {lines_max} lines in one body: send the rest in another one"))
         } else {
-            bounds::line(line).and_then(|line| take(line, &mut parsed.events))
+            bounds::line(line).and_then(|line| take(line, &mut parsed))
         };
         if let Err(why) = outcome {
             parsed.refuse(number, why);

@@ -85,7 +85,7 @@ type Record<'a> = Row<'a, { Key::COUNT }>;
 
 /// Reads records as NDJSON: one object a line.
 pub fn parse_ndjson(terms: Terms, body: &[u8], received: Millis) -> Parsed {
-    each_line(body, usize::MAX, |line, events| parse_line(terms, line, received, events))
+    each_line(body, usize::MAX, |line, parsed| parse_line(terms, line, received, &mut parsed.events))
 }
 
 /// Reads one record as a JSON object; adds its events to `events`.

@@ -15,7 +15,7 @@ use subtle::ConstantTimeEq;
 
 use super::bounds::{self, RAW_BYTES_MAX, Unit};
 use super::row::{Loose, attr_text, json_trouble};
-use super::{App, Apps, Rejected};
+use super::{App, Apps, Head, Ingest, Parsed, Rejected};
 use crate::records::{AppId, Attr, Event, Kind, Millis, Reason, ReasonClass, Track};
 
 /// What [`Event::source`] is for these callbacks.
@@ -42,6 +42,22 @@ pub fn accept(
     let mut event = decode(id, body, received)?;
     apps.client_ip().apply(&mut event);
     Ok(event)
+}
+
+/// Takes one callback, as [`accept`] does; unverified, it may also be of an application that is not configured.
+///
+/// # Errors
+/// As [`accept`].
+pub(super) fn take(ingest: &Ingest, head: &Head<'_>, body: &[u8]) -> Result<Parsed, Rejected> {
+    let app = head.header("sdkappid").or(head.tail);
+    let event = if head.verify {
+        accept(&ingest.apps, app, head.header("sign"), body, head.received)?
+    } else {
+        let mut event = decode(app_id(app)?, body, head.received)?;
+        ingest.apps.client_ip().apply(&mut event);
+        event
+    };
+    Ok(Parsed::one(event))
 }
 
 /// The number in the header `SdkAppId`.

@@ -1,11 +1,13 @@
 //! What a call, a session and an event are. Pure: no clock, no IO, nothing that can fail.
 //!
 //! Read [`Event`] first (what sources tell), then [`fold`] (how a set of events becomes lives of a room
-//! and stays of its users), then [`Call`] and [`Session`] (what is shown). The rules R1–R12 are written
+//! and stays of its users), then [`Call`] and [`Session`] (what is shown). [`quality`] has what is measured
+//! meanwhile. The rules R1–R12 are written
 //! down with an example each in `docs/records.md`.
 
 mod event;
 pub mod fold;
+pub mod quality;
 mod device;
 mod id;
 

@@ -9,7 +9,9 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
 use super::embedded::{Embedded, EmbeddedOptions, Fault};
-use super::{AnyStore, CallQuery, Counts, ExportQuery, Exported, Memory, SessionQuery, Store, StoreError};
+use super::{
+    AnyStore, CallQuery, Counts, ExportQuery, Exported, Memory, SessionQuery, Store, StoreError, What,
+};
 use crate::records::{
     AppId, Attr, Call, CommId, Event, JoinSource, Kind, LeaveSource, Millis, Reason, ReasonClass, Session,
     Track,
@@ -68,7 +70,7 @@ impl Subject {
     fn answers(&self) -> Answers {
         let mut records = Vec::new();
         self.store
-            .export(&everything(false), &mut |exported| {
+            .export(&everything(What::Records), &mut |exported| {
                 if let Exported::Call(call, sessions) = exported {
                     records.push((call.clone(), sessions.to_vec()));
                 }
@@ -77,7 +79,7 @@ impl Subject {
             .unwrap();
         let mut events = Vec::new();
         self.store
-            .export(&everything(true), &mut |exported| {
+            .export(&everything(What::Events), &mut |exported| {
                 if let Exported::Event(event) = exported {
                     events.push(event.clone());
                 }
@@ -159,8 +161,8 @@ impl std::fmt::Debug for Answers {
     }
 }
 
-fn everything(events: bool) -> ExportQuery {
-    ExportQuery { app: APP, from: Millis(i64::MIN), to: Millis(i64::MAX), events }
+fn everything(what: What) -> ExportQuery {
+    ExportQuery { app: APP, from: Millis(i64::MIN), to: Millis(i64::MAX), what }
 }
 
 fn now() -> Millis {

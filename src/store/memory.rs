@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::records::fold::{self, Admission, Claim, EventSet, Timeline};
+use crate::records::quality::{self, Flow, Measure, Points, Series};
 use crate::records::{AppId, Call, CommId, Event, Kind, Millis, Session};
 
 use super::{
-    Appended, CallQuery, Counts, ExportQuery, Exported, SessionQuery, Store, StoreError, Swept, call_order,
-    overlaps, session_order, sink_event,
+    Appended, CallQuery, Counts, DayFigures, ExportQuery, Exported, Figures, SampleQuery, SessionQuery,
+    Store, StoreError, Swept, UserQuery, What, call_order, figures_day, overlaps, session_order, sink_event,
+    sink_samples,
 };
 
 /// Everything in memory.
@@ -26,6 +28,8 @@ struct State {
     resets: BTreeMap<(AppId, String, String), EventSet>,
     /// What no rule knows.
     unknown: EventSet,
+    /// Measurements, by UTC day.
+    samples: BTreeMap<i64, BTreeMap<Flow, BTreeMap<Measure, Points>>>,
 }
 
 #[derive(Debug, Default)]
@@ -170,6 +174,10 @@ fn sessions(
     sessions
 }
 
+fn series(flow: &Flow, measures: &BTreeMap<Measure, Points>) -> Series {
+    Series { flow: flow.clone(), columns: measures.iter().map(|(m, points)| (*m, points.clone())).collect() }
+}
+
 impl Memory {
     fn read(&self) -> RwLockReadGuard<'_, State> {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
@@ -237,8 +245,74 @@ impl Store for Memory {
         Ok(call.filter(|call| call.last_evidence >= horizon))
     }
 
+    async fn user_events(&self, query: &UserQuery<'_>) -> Result<Vec<Event>, StoreError> {
+        let state = self.read();
+        let found = state.find(query.app, query.comm_id);
+        let found =
+            found.filter(|folded| folded.call.last_evidence >= query.horizon && !query.user.is_empty());
+        let Some(folded) = found else { return Ok(Vec::new()) };
+        Ok(folded.events.iter().filter(|event| fold::owner(event) == query.user).cloned().collect())
+    }
+
+    async fn figures(&self, app: AppId, from_s: i64, to_s: i64) -> Result<Figures, StoreError> {
+        let state = self.read();
+        let mut days: BTreeMap<i64, DayFigures> = BTreeMap::new();
+        for (_, room) in state.rooms.iter().filter(|((owner, _), _)| *owner == app) {
+            let mut of_room: BTreeMap<i64, (u64, BTreeSet<&str>)> = BTreeMap::new();
+            for session in room.calls.iter().flat_map(|folded| &folded.sessions) {
+                let (entries, users) = of_room.entry(figures_day(session.joined.secs())).or_default();
+                *entries += 1;
+                users.insert(&session.user);
+            }
+            for (start_s, (entries, users)) in of_room {
+                let day = days.entry(start_s).or_insert(DayFigures { start_s, ..DayFigures::default() });
+                day.rooms += 1;
+                day.users += users.len() as u64;
+                day.entries += entries;
+            }
+        }
+        let first_s = days.keys().next().copied();
+        let asked = |day: &DayFigures| from_s <= day.start_s && day.start_s <= to_s;
+        Ok(Figures { first_s, days: days.into_values().filter(asked).collect() })
+    }
+
+    async fn append_samples(&self, series: Vec<Series>) -> Result<(), StoreError> {
+        let mut state = self.write();
+        for Series { flow, columns } in series {
+            for (measure, points) in columns {
+                for of_day in points.chunk_by(|(a, _), (b, _)| a.day() == b.day()) {
+                    let flows = state.samples.entry(of_day[0].0.day()).or_default();
+                    let measures = flows.entry(flow.clone()).or_default();
+                    quality::merge(measures.entry(measure).or_default(), of_day);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn samples(&self, query: &SampleQuery<'_>) -> Result<Vec<Series>, StoreError> {
+        let state = self.read();
+        let mut found: BTreeMap<&Flow, BTreeMap<Measure, Points>> = BTreeMap::new();
+        for (_, flows) in state.samples.range(query.from.day()..=query.to.day()) {
+            let asked = flows.iter().filter(|(flow, _)| {
+                flow.app == query.app && flow.room == query.room && query.users.contains(&flow.user)
+            });
+            for (flow, measures) in asked {
+                for (&measure, points) in measures {
+                    let inside = points.iter().filter(|(at, _)| query.from <= *at && *at <= query.to);
+                    let inside: Points = inside.copied().collect();
+                    if !inside.is_empty() {
+                        found.entry(flow).or_default().entry(measure).or_default().extend(inside);
+                    }
+                }
+            }
+        }
+        Ok(found.into_iter().map(|(flow, measures)| series(flow, &measures)).collect())
+    }
+
     async fn sweep(&self, horizon: Millis) -> Result<Swept, StoreError> {
         let mut state = self.write();
+        state.samples.retain(|day, _| horizon.day() <= *day);
         let mut swept = Swept::default();
         let names: Vec<RoomName> = state.rooms.keys().cloned().collect();
         for name in names {
@@ -281,6 +355,13 @@ impl Store for Memory {
         sink: &mut dyn FnMut(Exported<'_>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         let state = self.read();
+        if query.what == What::Samples {
+            for (flow, measures) in state.samples.values().flatten().filter(|(flow, _)| flow.app == query.app)
+            {
+                sink_samples(series(flow, measures), query, sink)?;
+            }
+            return Ok(());
+        }
         let mut calls: Vec<&Folded> = state
             .rooms
             .iter()
@@ -288,7 +369,7 @@ impl Store for Memory {
             .flat_map(|(_, room)| &room.calls)
             .collect();
         calls.sort_by(|a, b| super::export_order(&a.call, &b.call));
-        if query.events {
+        if query.what == What::Events {
             for event in calls.iter().flat_map(|folded| &folded.events) {
                 sink_event(event, query, sink)?;
             }

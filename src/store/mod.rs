@@ -11,6 +11,7 @@ use std::cmp::Ordering;
 use std::future::Future;
 use std::sync::Arc;
 
+use crate::records::quality::Series;
 use crate::records::{AppId, Call, CommId, Event, Millis, Session};
 
 /// What a store promises. Its answers are those of folding all events it was ever given, minus what
@@ -41,6 +42,32 @@ pub trait Store: Send + Sync {
         horizon: Millis,
     ) -> impl Future<Output = Result<Option<Call>, StoreError>> + Send;
 
+    /// The events of one user in one call, in order; without those about the room as a whole. Empty for a call
+    /// that is not known.
+    fn user_events(
+        &self,
+        query: &UserQuery<'_>,
+    ) -> impl Future<Output = Result<Vec<Event>, StoreError>> + Send;
+
+    /// The figures of the days of UTC+8 that begin in a window of seconds, both ends inclusive, oldest first;
+    /// without days on which nobody entered. A look-up: figures are kept as events come.
+    fn figures(
+        &self,
+        app: AppId,
+        from_s: i64,
+        to_s: i64,
+    ) -> impl Future<Output = Result<Figures, StoreError>> + Send;
+
+    /// Keeps measurements, as [`append`](Store::append) keeps events: durable when it returns, and giving one twice
+    /// is giving it once. A stream of its own, so that events never wait for measurements.
+    fn append_samples(&self, series: Vec<Series>) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// The measurements of users in a room's name during a window: by user, peer and connection.
+    fn samples(
+        &self,
+        query: &SampleQuery<'_>,
+    ) -> impl Future<Output = Result<Vec<Series>, StoreError>> + Send;
+
     /// Drops what has no evidence since `horizon`.
     fn sweep(&self, horizon: Millis) -> impl Future<Output = Result<Swept, StoreError>> + Send;
 
@@ -49,7 +76,7 @@ pub trait Store: Send + Sync {
 
     /// Gives everything of one application to `sink`, in an order that is a function of the records alone:
     /// calls by the second of their id, then room; sessions by join; events by call, user and time, then those
-    /// outside every call. Stops at the first error.
+    /// outside every call; measurements by UTC day, then flow. Stops at the first error.
     fn export(
         &self,
         query: &ExportQuery,
@@ -66,8 +93,19 @@ pub struct ExportQuery {
     pub from: Millis,
     /// And up to here, inclusive.
     pub to: Millis,
-    /// Events instead of records.
-    pub events: bool,
+    /// What of it.
+    pub what: What,
+}
+
+/// What to export.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    /// Calls with their sessions.
+    Records,
+    /// The events that all is made of.
+    Events,
+    /// Measurements.
+    Samples,
 }
 
 /// One thing exported.
@@ -77,6 +115,8 @@ pub enum Exported<'a> {
     Call(&'a Call, &'a [Session]),
     /// An event.
     Event(&'a Event),
+    /// Measurements of one flow on one day.
+    Samples(&'a Series),
 }
 
 /// What became of a batch.
@@ -150,6 +190,65 @@ pub struct CallQuery<'a> {
     pub horizon: Millis,
 }
 
+/// Which user of a call.
+#[derive(Debug, Clone, Copy)]
+pub struct UserQuery<'a> {
+    /// The application that asks; a call of another one is not found.
+    pub app: AppId,
+    /// The call.
+    pub comm_id: &'a CommId,
+    /// The user.
+    pub user: &'a str,
+    /// Calls whose last evidence is before this are not shown.
+    pub horizon: Millis,
+}
+
+/// Which measurements.
+#[derive(Debug, Clone, Copy)]
+pub struct SampleQuery<'a> {
+    /// The application.
+    pub app: AppId,
+    /// The room's name.
+    pub room: &'a str,
+    /// Of these users.
+    pub users: &'a [String],
+    /// The first moment; inclusive.
+    pub from: Millis,
+    /// The last moment; inclusive.
+    pub to: Millis,
+}
+
+/// Daily figures.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// The first second of the first day on which anybody entered, of all that is kept.
+    pub first_s: Option<i64>,
+    /// The days on which somebody did.
+    pub days: Vec<DayFigures>,
+}
+
+/// What happened on one day of UTC+8. An entry is a session, and belongs to the day of its join.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DayFigures {
+    /// The first second of the day.
+    pub start_s: i64,
+    /// Rooms, by name, that somebody entered.
+    pub rooms: u64,
+    /// Different users of each room, summed.
+    pub users: u64,
+    /// Sessions that began.
+    pub entries: u64,
+}
+
+/// Days of the daily figures begin at 16:00 UTC, which is midnight in UTC+8 (contract section 9.5).
+const FIGURES_OFFSET_S: i64 = 8 * 3_600;
+const DAY_S: i64 = 86_400;
+
+/// The first second of the day of UTC+8 that contains a second.
+pub const fn figures_day(second: i64) -> i64 {
+    (second + FIGURES_OFFSET_S).div_euclid(DAY_S) * DAY_S - FIGURES_OFFSET_S
+}
+
 /// Why a store cannot answer.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
@@ -207,6 +306,19 @@ fn sink_event(
     if inside { sink(Exported::Event(event)) } else { Ok(()) }
 }
 
+/// Gives measurements to the sink of an export, as far as their time was asked for.
+fn sink_samples(
+    mut series: Series,
+    query: &ExportQuery,
+    sink: &mut dyn FnMut(Exported<'_>) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    for (_, points) in &mut series.columns {
+        points.retain(|(at, _)| query.from <= *at && *at <= query.to);
+    }
+    series.columns.retain(|(_, points)| !points.is_empty());
+    if series.columns.is_empty() { Ok(()) } else { sink(Exported::Samples(&series)) }
+}
+
 /// The order of exported calls.
 fn export_order(a: &Call, b: &Call) -> Ordering {
     let key = |call: &Call| call.comm_id.parts().map_or(call.created.secs(), |(_, _, second)| second);
@@ -251,6 +363,22 @@ impl Store for AnyStore {
 
     async fn call(&self, app: AppId, comm_id: &CommId, horizon: Millis) -> Result<Option<Call>, StoreError> {
         each_store!(self, store => store.call(app, comm_id, horizon).await)
+    }
+
+    async fn user_events(&self, query: &UserQuery<'_>) -> Result<Vec<Event>, StoreError> {
+        each_store!(self, store => store.user_events(query).await)
+    }
+
+    async fn figures(&self, app: AppId, from_s: i64, to_s: i64) -> Result<Figures, StoreError> {
+        each_store!(self, store => store.figures(app, from_s, to_s).await)
+    }
+
+    async fn append_samples(&self, series: Vec<Series>) -> Result<(), StoreError> {
+        each_store!(self, store => store.append_samples(series).await)
+    }
+
+    async fn samples(&self, query: &SampleQuery<'_>) -> Result<Vec<Series>, StoreError> {
+        each_store!(self, store => store.samples(query).await)
     }
 
     async fn sweep(&self, horizon: Millis) -> Result<Swept, StoreError> {

@@ -5,11 +5,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rollbook::actions::{Account, Api, Key, Policy, Reply};
 use rollbook::limits::{Edition, Secret};
+use rollbook::records::quality::Series;
 use rollbook::records::{
     AppId, Attr, Attrs, Call, CommId, Event, JoinSource, LeaveSource, Millis, Rendering, Session,
 };
 use rollbook::store::{
-    Appended, CallQuery, Counts, ExportQuery, Exported, SessionQuery, Store, StoreError, Swept,
+    Appended, CallQuery, Counts, ExportQuery, Exported, Figures, Memory, SampleQuery, SessionQuery, Store,
+    StoreError, Swept, UserQuery,
 };
 use rollbook::wire::sign::{self, Post};
 use rollbook::wire::{Body, Request};
@@ -29,6 +31,8 @@ pub(crate) const TOKEN: &str = "token/+= 1";
 #[derive(Default)]
 pub(crate) struct Canned {
     pub(crate) calls: Vec<(Call, Vec<Session>)>,
+    /// Answers about events, days and measurements.
+    pub(crate) memory: Memory,
     /// Every question fails.
     pub(crate) is_broken: bool,
     /// Questions asked so far.
@@ -93,6 +97,25 @@ impl Store for Canned {
         self.ask()?;
         let found = self.calls.iter().find(|(call, _)| call.app == app && call.comm_id == *comm_id);
         Ok(found.map(|(call, _)| call.clone()))
+    }
+
+    async fn user_events(&self, query: &UserQuery<'_>) -> Result<Vec<Event>, StoreError> {
+        self.ask()?;
+        self.memory.user_events(query).await
+    }
+
+    async fn figures(&self, app: AppId, from_s: i64, to_s: i64) -> Result<Figures, StoreError> {
+        self.ask()?;
+        self.memory.figures(app, from_s, to_s).await
+    }
+
+    async fn append_samples(&self, series: Vec<Series>) -> Result<(), StoreError> {
+        self.memory.append_samples(series).await
+    }
+
+    async fn samples(&self, query: &SampleQuery<'_>) -> Result<Vec<Series>, StoreError> {
+        self.ask()?;
+        self.memory.samples(query).await
     }
 
     async fn sweep(&self, _: Millis) -> Result<Swept, StoreError> {

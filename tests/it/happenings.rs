@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use rollbook::ingest::{ClientIpPolicy, Terms, export, lines, records};
 use rollbook::records::{AppId, Attr, Event, Kind, Millis, Reason, ReasonClass, Track};
-use rollbook::store::{ExportQuery, Exported, Store};
+use rollbook::store::{ExportQuery, Exported, Store, What};
 
 pub(crate) const APP: AppId = AppId(crate::server::APP);
 
@@ -140,7 +140,7 @@ pub(crate) fn exported(store: &impl Store, format: Format) -> Vec<u8> {
         app: APP,
         from: Millis(i64::MIN),
         to: Millis(i64::MAX),
-        events: format == Format::Events,
+        what: if format == Format::Events { What::Events } else { What::Records },
     };
     store
         .export(&query, &mut |exported| {

@@ -8,11 +8,13 @@ use std::time::Duration;
 use rollbook::actions::{Account, Api, Key, Policy};
 use rollbook::clock::Clock;
 use rollbook::http::{self, Bounds, Ids, Server, listen, tls};
-use rollbook::ingest::{self, App, Apps, ClientIpPolicy};
+use rollbook::ingest::{App, Apps, ClientIpPolicy, Ingest};
 use rollbook::limits::{Edition, Secret};
+use rollbook::records::quality::Series;
 use rollbook::records::{AppId, Call, CommId, Event, Millis, Session};
 use rollbook::store::{
-    Appended, CallQuery, Counts, ExportQuery, Exported, Memory, SessionQuery, Store, StoreError, Swept,
+    Appended, CallQuery, Counts, ExportQuery, Exported, Figures, Memory, SampleQuery, SessionQuery, Store,
+    StoreError, Swept, UserQuery,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -78,6 +80,26 @@ impl Store for Moody {
         self.memory.call(app, comm_id, horizon).await
     }
 
+    async fn user_events(&self, query: &UserQuery<'_>) -> Result<Vec<Event>, StoreError> {
+        self.check()?;
+        self.memory.user_events(query).await
+    }
+
+    async fn figures(&self, app: AppId, from_s: i64, to_s: i64) -> Result<Figures, StoreError> {
+        self.check()?;
+        self.memory.figures(app, from_s, to_s).await
+    }
+
+    async fn append_samples(&self, series: Vec<Series>) -> Result<(), StoreError> {
+        self.check()?;
+        self.memory.append_samples(series).await
+    }
+
+    async fn samples(&self, query: &SampleQuery<'_>) -> Result<Vec<Series>, StoreError> {
+        self.check()?;
+        self.memory.samples(query).await
+    }
+
     async fn sweep(&self, horizon: Millis) -> Result<Swept, StoreError> {
         self.memory.sweep(horizon).await
     }
@@ -133,16 +155,15 @@ fn start_with(bounds: Bounds, store: Moody, tls: Option<tokio_rustls::TlsAccepto
     };
     let policy = Policy { accounts: vec![account], requests_per_second: 0, ..Policy::default() };
     let app = App {
-        id: AppId(APP),
         trtc_callback_key: Some(Secret::new(CALLBACK_KEY)),
-        trtc_unsigned: false,
         ingest_token: Some(Secret::new(INGEST_TOKEN)),
+        ..App::new(AppId(APP))
     };
     let apps = Apps::new(vec![app], ClientIpPolicy::Keep);
     let store = Arc::new(store);
     let server = Server::new(
         Api::new(policy, Arc::clone(&store)),
-        apps,
+        Ingest::new(apps),
         Arc::clone(&store),
         Clock::standing_at(NOW_S),
         Ids::new([1; 16]),
@@ -213,7 +234,8 @@ async fn every_path_takes_its_methods_and_no_other() {
     check("POST", "/healthz", 405, Some("GET, HEAD")).await;
     check("GET", "/ingest/trtc", 405, Some("POST")).await;
     check("PUT", "/ingest/events", 405, Some("POST")).await;
-    check("DELETE", "/ingest/attributes", 405, Some("POST")).await;
+    check("DELETE", "/ingest/attributes", 405, Some("POST, OPTIONS")).await;
+    check("OPTIONS", "/ingest/attributes", 204, None).await;
     check("GET", "/ingest", 404, None).await;
     check("GET", "/ui/", 404, None).await;
     check("GET", "/healthz/", 404, None).await;

@@ -12,10 +12,9 @@ const RECEIVED: Millis = Millis(1_795_400_000_000);
 fn apps() -> Apps {
     let keys: serde_json::Value = serde_json::from_str(KEYS).expect("keys.json is JSON");
     let app = |id: u64, key: Option<&str>, trtc_unsigned: bool| App {
-        id: AppId(id),
         trtc_callback_key: key.map(Secret::new),
         trtc_unsigned,
-        ingest_token: None,
+        ..App::new(AppId(id))
     };
     let mut apps = vec![app(3, None, false), app(4, None, true)];
     for (id, key) in keys["apps"].as_object().expect("keys.json has apps") {

@@ -30,7 +30,11 @@ use self::file::{DayFile, Joint, MAKING};
 use self::index::Index;
 use self::reader::Reader;
 use self::writer::{Job, Writer};
-use super::{Appended, CallQuery, Counts, ExportQuery, Exported, SessionQuery, Store, StoreError, Swept};
+use super::{
+    Appended, CallQuery, Counts, ExportQuery, Exported, Figures, SampleQuery, SessionQuery, Store,
+    StoreError, Swept, UserQuery,
+};
+use crate::records::quality::Series;
 use crate::records::{AppId, Call, CommId, Event, Millis, Session};
 
 /// How the store runs.
@@ -293,6 +297,22 @@ impl Store for Embedded {
 
     async fn call(&self, app: AppId, comm_id: &CommId, horizon: Millis) -> Result<Option<Call>, StoreError> {
         self.shared.ask(|reader| reader.find_call(app, comm_id, horizon))
+    }
+
+    async fn user_events(&self, query: &UserQuery<'_>) -> Result<Vec<Event>, StoreError> {
+        self.shared.ask(|reader| reader.user_events(query))
+    }
+
+    async fn figures(&self, _app: AppId, _from_s: i64, _to_s: i64) -> Result<Figures, StoreError> {
+        Err(StoreError::Unavailable("STUB".to_owned()))
+    }
+
+    async fn append_samples(&self, _series: Vec<Series>) -> Result<(), StoreError> {
+        Err(StoreError::Unavailable("STUB".to_owned()))
+    }
+
+    async fn samples(&self, _query: &SampleQuery<'_>) -> Result<Vec<Series>, StoreError> {
+        Err(StoreError::Unavailable("STUB".to_owned()))
     }
 
     async fn sweep(&self, horizon: Millis) -> Result<Swept, StoreError> {

@@ -13,7 +13,7 @@ use super::keys::{self, Key, Table};
 use super::values::{self, CallRow};
 use crate::records::{AppId, Call, CommId, Event, Millis, Session};
 use crate::store::{
-    CallQuery, ExportQuery, Exported, SessionQuery, StoreError, call_order, export_order,
+    CallQuery, ExportQuery, Exported, SessionQuery, StoreError, UserQuery, What, call_order, export_order,
     export_session_order, overlaps, session_order, sink_event,
 };
 
@@ -193,6 +193,17 @@ impl Reader<'_> {
         }
     }
 
+    pub(super) fn user_events(&self, query: &UserQuery<'_>) -> Result<Vec<Event>, StoreError> {
+        let found = self.find(query.app, query.comm_id)?;
+        let Some((at, row)) = found.filter(|(_, row)| row.life.last_evidence >= query.horizon) else {
+            return Ok(Vec::new());
+        };
+        let Some(file) = self.file(at.day).filter(|_| !query.user.is_empty()) else { return Ok(Vec::new()) };
+        let key = Key::call(at.no).text(query.user).bytes();
+        let decode = |bytes: &[u8]| values::decode_events(bytes, &row, query.user);
+        Ok(file.view()?.with(Table::Events, &key, decode)?.unwrap_or_default())
+    }
+
     pub(super) fn calls(&self, query: &CallQuery<'_>) -> Result<Vec<Call>, StoreError> {
         let wanted = |row: &CallRow| {
             row.life.last_evidence >= query.horizon
@@ -274,7 +285,7 @@ impl Reader<'_> {
             for at in calls {
                 let (Some(file), Some(row)) = (self.file(at.day), self.row(at)?) else { continue };
                 let of_call = OfCall { view: file.view()?, at, row: &row };
-                if query.events {
+                if query.what == What::Events {
                     for event in of_call.events()? {
                         sink_event(&event, query, sink)?;
                     }
@@ -285,7 +296,7 @@ impl Reader<'_> {
                 }
             }
         }
-        if query.events {
+        if query.what == What::Events {
             let mut rest = Vec::new();
             for file in self.files.values() {
                 let view = file.view()?;

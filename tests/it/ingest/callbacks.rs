@@ -11,12 +11,7 @@ fn the_published_signature_verifies() {
     let keys: serde_json::Value = serde_json::from_str(KEYS).expect("keys.json is JSON");
     let vector =
         |name: &str| keys["published_vector"][name].as_str().expect("the vector is complete").to_owned();
-    let app = App {
-        id: AppId(1),
-        trtc_callback_key: Some(Secret::new(vector("key"))),
-        trtc_unsigned: false,
-        ingest_token: None,
-    };
+    let app = App { trtc_callback_key: Some(Secret::new(vector("key"))), ..App::new(AppId(1)) };
     let apps = Apps::new(vec![app], ClientIpPolicy::Keep);
     let event = trtc::accept(&apps, Some("1"), Some(&vector("sign")), vector("body").as_bytes(), RECEIVED)
         .expect("the published vector is accepted");
