@@ -183,7 +183,7 @@ impl<S: Store + 'static> Server<S> {
 
 /// What a browser is told that asks whether a page may post here.
 fn preflight() -> Reply {
-    let mut reply = plain(StatusCode::NO_CONTENT, "");
+    let mut reply = plain(StatusCode::OK, "");
     let headers = reply.headers_mut();
     headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("POST"));
     let allowed = HeaderValue::from_static("Authorization, Content-Type, Content-Encoding");
