@@ -9,6 +9,7 @@ pub mod limits;
 pub mod store;
 pub mod ingest;
 pub mod actions;
+pub mod web;
 pub mod http;
 pub mod cli;
 pub mod config;

@@ -19,6 +19,7 @@ use crate::ingest::Ingest;
 use crate::store::embedded::{Embedded, EmbeddedOptions};
 use crate::store::{AnyStore, Memory, Store as _};
 use crate::telemetry::Metrics;
+use crate::web::{Access, Web};
 
 /// Run the server.
 #[derive(Debug, clap::Args)]
@@ -129,7 +130,7 @@ pub(super) async fn serve(config: &Config, running: Running) -> anyhow::Result<(
     let mut bounds = Bounds::default();
     bounds.connections = bounds.connections.min(files);
     let ids = Ids::new(random()?);
-    let server = Server::new(
+    let mut server = Server::new(
         api,
         Ingest::new(settings::apps(config)),
         Arc::clone(&store),
@@ -138,6 +139,10 @@ pub(super) async fn serve(config: &Config, running: Running) -> anyhow::Result<(
         metrics,
         bounds,
     );
+    if config.ui.enabled {
+        let pages = Web::new(settings::policy(config), Arc::clone(&store), access(config, &listener)?);
+        server = server.with_pages(pages, acceptor.is_some());
+    }
     let housekeeping = tokio::spawn(keep_house(store, config.retention_days, clock));
     let scheme = if acceptor.is_some() { "https" } else { "http" };
     tracing::info!(address = %format!("{scheme}://{}", listener.local_addr()?), "listening");
@@ -152,6 +157,20 @@ pub(super) async fn serve(config: &Config, running: Running) -> anyhow::Result<(
     housekeeping.abort();
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Who may see the pages.
+fn access(config: &Config, listener: &TcpListener) -> anyhow::Result<Access> {
+    if let Some(file) = &config.ui.password_file {
+        let text = std::fs::read_to_string(file)
+            .with_context(|| format!("cannot read `ui.password_file` {}", file.display()))?;
+        return Access::with_passwords(&text, random()?).with_context(|| format!("{}", file.display()));
+    }
+    if listener.local_addr()?.ip().to_canonical().is_loopback() {
+        return Ok(Access::open());
+    }
+    tracing::warn!("the pages are closed: set `ui.password_file`, which `rollbook keys ui-password` writes");
+    Ok(Access::closed())
 }
 
 /// How often old calls are dropped and finished days packed. What is too old is not shown in any case.

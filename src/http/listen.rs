@@ -1,6 +1,6 @@
 //! Sockets: one task for each connection, as many as allowed, until told to stop.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,8 +48,7 @@ pub async fn serve<S: Store + 'static>(
             let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
             match listener.accept().await {
                 Ok((stream, peer)) => {
-                    let is_local = peer.ip().to_canonical().is_loopback();
-                    open(&server, stream, is_local, tls.clone(), stopped.clone(), permit);
+                    open(&server, stream, peer.ip(), tls.clone(), stopped.clone(), permit);
                 }
                 Err(error) => {
                     tracing::warn!(%error, "could not accept a connection");
@@ -75,7 +74,7 @@ pub async fn serve<S: Store + 'static>(
 fn open<S: Store + 'static>(
     server: &Arc<Server<S>>,
     stream: TcpStream,
-    is_local: bool,
+    peer: IpAddr,
     tls: Option<TlsAcceptor>,
     stopped: watch::Receiver<bool>,
     permit: OwnedSemaphorePermit,
@@ -86,10 +85,10 @@ fn open<S: Store + 'static>(
     let _ = stream.set_nodelay(true);
     tokio::spawn(async move {
         match tls {
-            None => connection(&server, stream, is_local, stopped).await,
+            None => connection(&server, stream, peer, stopped).await,
             Some(tls) => {
                 match tokio::time::timeout(server.bounds.handshake_timeout, tls.accept(stream)).await {
-                    Ok(Ok(stream)) => connection(&server, stream, is_local, stopped).await,
+                    Ok(Ok(stream)) => connection(&server, stream, peer, stopped).await,
                     Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
                     Err(_) => tracing::debug!("a TLS handshake took too long"),
                 }
@@ -104,10 +103,10 @@ fn open<S: Store + 'static>(
 async fn connection<S: Store + 'static>(
     server: &Arc<Server<S>>,
     stream: impl AsyncRead + AsyncWrite + Unpin,
-    is_local: bool,
+    peer: IpAddr,
     mut stopped: watch::Receiver<bool>,
 ) {
-    let service = service_fn(|request| server.respond(request, is_local));
+    let service = service_fn(|request| server.respond(request, peer));
     let stream = Patient::new(stream, server.bounds.write_timeout);
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())

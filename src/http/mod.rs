@@ -10,12 +10,14 @@ mod bounds;
 mod ids;
 mod ingest;
 pub mod listen;
+mod pages;
 mod patience;
 pub mod tls;
 
 pub use bounds::Bounds;
 pub use ids::Ids;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -30,6 +32,7 @@ use crate::ingest::{Endpoint, Ingest, Rejected};
 use crate::records::{AppId, CommId};
 use crate::store::Store;
 use crate::telemetry::{Gauges, Metrics};
+use crate::web::Web;
 use crate::wire::ErrorCode;
 use body::{BodyError, Budget, Cap};
 use bounds::RETRY_AFTER_S;
@@ -54,6 +57,10 @@ pub fn metrics() -> Metrics {
 /// Everything that a request may need.
 pub struct Server<S> {
     api: Api<S>,
+    /// The dashboard, unless it is switched off.
+    pages: Option<Web<S>>,
+    /// Connections are encrypted.
+    is_tls: bool,
     ingest: Ingest,
     store: Arc<S>,
     clock: Clock,
@@ -74,12 +81,31 @@ impl<S: Store + 'static> Server<S> {
         metrics: Arc<Metrics>,
         bounds: Bounds,
     ) -> Server<S> {
-        Server { api, ingest, store, clock, ids, metrics, bounds, budget: Budget::new(bounds.bodies_bytes) }
+        Server {
+            api,
+            pages: None,
+            is_tls: false,
+            ingest,
+            store,
+            clock,
+            ids,
+            metrics,
+            bounds,
+            budget: Budget::new(bounds.bodies_bytes),
+        }
     }
 
-    /// Answers one request; `is_local`: of this machine.
-    async fn respond(self: &Arc<Self>, request: Request<Incoming>, is_local: bool) -> Result<Reply, HangUp> {
+    /// The same, with a dashboard.
+    #[must_use]
+    pub fn with_pages(mut self, pages: Web<S>, is_tls: bool) -> Server<S> {
+        (self.pages, self.is_tls) = (Some(pages), is_tls);
+        self
+    }
+
+    /// Answers one request.
+    async fn respond(self: &Arc<Self>, request: Request<Incoming>, peer: IpAddr) -> Result<Reply, HangUp> {
         Ok(match (request.uri().path(), request.method()) {
+            ("/", _) if self.pages.is_some() && pages::is_browser(&request) => pages::redirect(),
             ("/", _) => self.answer(request).await,
             ("/healthz", &Method::GET | &Method::HEAD) => plain(StatusCode::OK, "ok\n"),
             ("/readyz", &Method::GET | &Method::HEAD) => self.ready().await,
@@ -88,9 +114,15 @@ impl<S: Store + 'static> Server<S> {
             (path, _) => match Endpoint::at(path) {
                 Some((endpoint, tail)) => {
                     let tail = tail.map(str::to_owned);
+                    let is_local = peer.to_canonical().is_loopback();
                     self.ingest(endpoint, tail.as_deref(), is_local, request).await?
                 }
-                None => failure(StatusCode::NOT_FOUND, "there is nothing at this path"),
+                None => match &self.pages {
+                    Some(pages) if path == "/ui" || path.starts_with("/ui/") => {
+                        self.page(pages, peer, request).await
+                    }
+                    _ => failure(StatusCode::NOT_FOUND, "there is nothing at this path"),
+                },
             },
         })
     }

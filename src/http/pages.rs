@@ -1,0 +1,109 @@
+//! `/ui/…`: HTTP to and from the pages. What is large is packed for who understands it.
+
+use std::io::Write as _;
+use std::net::IpAddr;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{
+    ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION,
+    VARY,
+};
+use hyper::{Method, Request, Response, StatusCode};
+
+use super::{Reply, Server, body, not_allowed, plain, without_body};
+use crate::store::Store;
+use crate::web::{self, Asked, SECURITY_HEADERS, Shown, Web};
+
+/// The largest form that a page sends, in bytes.
+const FORM_BYTES_MAX: usize = 256 * 1_024;
+/// A body from this size on is packed, in bytes.
+const PACKED_BYTES_MIN: usize = 1_024;
+
+impl<S: Store + 'static> Server<S> {
+    /// Any request below `/ui`.
+    pub(super) async fn page(&self, pages: &Web<S>, peer: IpAddr, request: Request<Incoming>) -> Reply {
+        let (head, body) = request.into_parts();
+        let method = match head.method {
+            Method::GET | Method::HEAD => web::Method::Get,
+            Method::POST => web::Method::Post,
+            _ => return not_allowed("GET, HEAD, POST"),
+        };
+        let mut share = self.budget.share();
+        let cap = self.cap(FORM_BYTES_MAX, &head.headers);
+        let body = match body::read(body, cap, &mut share).await {
+            Ok(body) => body,
+            Err(error) => return without_body(error),
+        };
+        let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
+        let asked = Asked {
+            method,
+            path: head.uri.path(),
+            query: head.uri.query().unwrap_or_default(),
+            header: &header,
+            body: &body,
+            peer,
+            is_tls: self.is_tls,
+            now: self.clock.now(),
+        };
+        let shown = pages.answer(&asked).await;
+        let may_pack = header(ACCEPT_ENCODING.as_str()).is_some_and(|all| all.contains("gzip"));
+        reply(shown, may_pack)
+    }
+}
+
+/// Whether a GET of `/` is somebody with a browser, and no question: those name what they ask.
+pub(super) fn is_browser(request: &Request<Incoming>) -> bool {
+    let accepts = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok());
+    request.method() == Method::GET
+        && accepts.is_some_and(|accept| accept.contains("text/html"))
+        && !has_question(request.headers(), request.uri().query().unwrap_or_default())
+}
+
+fn has_question(headers: &HeaderMap, query: &str) -> bool {
+    const NAMES: [&str; 3] = ["Action", "Version", "Signature"];
+    let in_query = form_urlencoded::parse(query.as_bytes()).any(|(name, _)| NAMES.contains(&&*name));
+    in_query || headers.contains_key("authorization") || headers.contains_key("x-tc-action")
+}
+
+/// To the pages.
+pub(super) fn redirect() -> Reply {
+    let mut reply = plain(StatusCode::FOUND, "");
+    reply.headers_mut().insert(LOCATION, HeaderValue::from_static("/ui/"));
+    reply
+}
+
+fn reply(shown: Shown, may_pack: bool) -> Reply {
+    let Shown { status, content_type, mut body, headers } = shown;
+    let packed = (may_pack && body.len() >= PACKED_BYTES_MIN).then(|| pack(&body)).flatten();
+    let is_packed = packed.is_some();
+    if let Some(packed) = packed {
+        body = packed;
+    }
+    let mut reply = Response::new(Full::new(body.into()));
+    *reply.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let out = reply.headers_mut();
+    out.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    out.insert(VARY, HeaderValue::from_static("accept-encoding, cookie"));
+    if is_packed {
+        out.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    for (name, value) in SECURITY_HEADERS {
+        out.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    for (name, value) in headers {
+        // A value that cannot be a header was made of something that a viewer wrote; the page is right without it.
+        if let Ok(value) = HeaderValue::try_from(value) {
+            out.append(HeaderName::from_static(name), value);
+        }
+    }
+    reply
+}
+
+fn pack(body: &[u8]) -> Option<Vec<u8>> {
+    let mut packer = GzEncoder::new(Vec::with_capacity(body.len() / 3), Compression::new(5));
+    packer.write_all(body).ok()?;
+    packer.finish().ok()
+}

@@ -1,0 +1,357 @@
+//! Who may see pages. On a loopback address everybody on the machine; elsewhere who knows the password of an account, and
+//! then that account's applications only.
+//!
+//! A session is a signed cookie, so nothing is kept: it ends by its time, by signing out, or with the process, whose key
+//! signs it. Passwords are kept as argon2id hashes in a file that `rollbook keys ui-password` writes.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+
+use argon2::Argon2;
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit, Mac};
+use maud::{Markup, html};
+use sha2::Sha256;
+use tokio::sync::Semaphore;
+
+use super::prefs::{self, Prefs};
+use super::query::Query;
+use super::{Asked, Method, Shown, shell};
+use crate::actions::{Account, Policy};
+use crate::records::Millis;
+
+/// The session's cookie.
+const COOKIE: &str = "rollbook_session";
+/// How long a session lasts, in seconds.
+const SESSION_S: i64 = 12 * 3_600;
+/// Attempts to sign in from one address in one minute.
+const ATTEMPTS_MAX: u32 = 5;
+/// Addresses whose attempts are remembered; when there are more, all wait for the next minute.
+const ADDRESSES_MAX: usize = 10_000;
+/// Passwords that are verified at one time: each takes 19 MiB and tens of milliseconds.
+const VERIFYING_MAX: usize = 2;
+
+/// Who may see pages, and how they prove it.
+#[derive(Debug)]
+pub struct Access {
+    door: Door,
+    key: [u8; 32],
+    attempts: Mutex<Attempts>,
+    verifying: Semaphore,
+}
+
+#[derive(Debug)]
+enum Door {
+    /// Whoever reaches the loopback address.
+    Open,
+    /// Whoever knows the password of an account: name, hash.
+    Passwords(Vec<(String, String)>),
+    /// Nobody, since there is no password.
+    Closed,
+}
+
+#[derive(Debug, Default)]
+struct Attempts {
+    minute: i64,
+    by_address: HashMap<IpAddr, u32>,
+}
+
+/// What is wrong with a file of passwords.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PasswordError {
+    /// A line that is no account and hash.
+    #[error("line {line}: expected `account:$argon2id$…`, as `rollbook keys ui-password` writes it")]
+    Line {
+        /// Its number, from 1.
+        line: usize,
+    },
+    /// A password cannot be hashed.
+    #[error("the password cannot be hashed: {0}")]
+    Hash(String),
+}
+
+/// The line of a file of passwords for an account; `salt` is random.
+///
+/// # Errors
+/// Where the password is too long to be hashed.
+pub fn hash_password(account: &str, password: &[u8], salt: &[u8; 16]) -> Result<String, PasswordError> {
+    let hash: Result<PasswordHash, _> = Argon2::default().hash_password_with_salt(password, salt);
+    hash.map(|hash| format!("{account}:{hash}")).map_err(|error| PasswordError::Hash(error.to_string()))
+}
+
+impl Access {
+    fn new(door: Door, key: [u8; 32]) -> Access {
+        Access { door, key, attempts: Mutex::default(), verifying: Semaphore::new(VERIFYING_MAX) }
+    }
+
+    /// For a server that only this machine can reach.
+    pub fn open() -> Access {
+        Access::new(Door::Open, [0; 32])
+    }
+
+    /// Where there is no password.
+    pub fn closed() -> Access {
+        Access::new(Door::Closed, [0; 32])
+    }
+
+    /// By the passwords of a file: a line an account. `key` is random; it signs the sessions.
+    ///
+    /// # Errors
+    /// The first line that is none.
+    pub fn with_passwords(file: &str, key: [u8; 32]) -> Result<Access, PasswordError> {
+        let mut passwords = Vec::new();
+        for (number, line) in (1..).zip(file.lines().map(str::trim)) {
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let entry = line.rsplit_once(":$argon2id$");
+            let (account, hash) = entry.ok_or(PasswordError::Line { line: number })?;
+            let hash = format!("$argon2id${hash}");
+            PasswordHash::new(&hash).map_err(|_| PasswordError::Line { line: number })?;
+            passwords.push((account.to_owned(), hash));
+        }
+        Ok(Access::new(if passwords.is_empty() { Door::Closed } else { Door::Passwords(passwords) }, key))
+    }
+
+    /// Whether anybody has to sign in.
+    pub(super) fn asks(&self) -> bool {
+        matches!(self.door, Door::Passwords(_))
+    }
+
+    /// The accounts that whoever asks may see; `None`: nobody is signed in.
+    pub(super) fn viewer<'p>(&self, asked: &Asked<'_>, policy: &'p Policy) -> Option<Vec<&'p Account>> {
+        match &self.door {
+            Door::Open => is_of_this_machine(asked).then(|| policy.accounts.iter().collect()),
+            Door::Closed => None,
+            Door::Passwords(_) => {
+                let name = self.signed_in(prefs::cookie(asked, COOKIE)?, asked.now)?;
+                Some(policy.accounts.iter().filter(|account| account.name == name).collect())
+            }
+        }
+    }
+
+    fn seal(&self, payload: &str) -> Vec<u8> {
+        // HMAC takes a key of any length.
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.key) else { return Vec::new() };
+        mac.update(payload.as_bytes());
+        mac.finalize().into_bytes().to_vec()
+    }
+
+    /// The account of a session's cookie, if it is one of ours and has not ended.
+    fn signed_in(&self, cookie: &str, now: Millis) -> Option<String> {
+        let (payload, seal) = cookie.split_once('.')?;
+        let seal = URL_SAFE_NO_PAD.decode(seal).ok()?;
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).ok()?;
+        mac.update(payload.as_bytes());
+        mac.verify_slice(&seal).ok()?;
+        let payload = String::from_utf8(URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;
+        let (ends_s, account) = payload.split_once(' ')?;
+        let ends_s: i64 = ends_s.parse().ok()?;
+        (now.secs() < ends_s).then(|| account.to_owned())
+    }
+
+    /// `/ui/login`: the form, or what it sends.
+    pub(super) async fn login(&self, asked: &Asked<'_>, prefs: &Prefs, policy: &Policy) -> Shown {
+        let words = prefs.lang;
+        let Door::Passwords(passwords) = &self.door else {
+            return if self.viewer(asked, policy).is_some() {
+                Shown::see_other("/ui/")
+            } else {
+                ask_to_sign_in(asked, prefs)
+            };
+        };
+        if asked.method == Method::Get {
+            return form(prefs, 200, None, asked.query);
+        }
+        if !is_same_origin(asked) {
+            return form(prefs, 403, Some(words.sign_in_wrong()), asked.query);
+        }
+        if !self.may_try(asked.peer, asked.now) {
+            return form(prefs, 429, Some(words.sign_in_slow()), asked.query);
+        }
+        let fields = Query::parse(&String::from_utf8_lossy(asked.body));
+        let account = fields.text("account").unwrap_or_default();
+        // Somebody without a password costs as much as a wrong one, so that the time tells no names.
+        let known = passwords.iter().find(|(name, _)| name == account);
+        let (_, hash) = known.unwrap_or(&passwords[0]);
+        let is_right = self.verify(hash, fields.text("password").unwrap_or_default()).await;
+        if !is_right || known.is_none() {
+            tracing::info!(account = known.map(|(name, _)| name.as_str()), "somebody could not sign in");
+            return form(prefs, 401, Some(words.sign_in_wrong()), asked.query);
+        }
+        let ends_s = asked.now.secs() + SESSION_S;
+        let payload = URL_SAFE_NO_PAD.encode(format!("{ends_s} {account}"));
+        let seal = URL_SAFE_NO_PAD.encode(self.seal(&payload));
+        let secure = if asked.is_tls { "; Secure" } else { "" };
+        let cookie = format!(
+            "{COOKIE}={payload}.{seal}; Path=/ui; Max-Age={SESSION_S}; HttpOnly; SameSite=Strict{secure}"
+        );
+        let query = Query::parse(asked.query);
+        let back =
+            query.text("back").filter(|back| back.starts_with("/ui/") && !back.contains(['\\', '\r', '\n']));
+        Shown::see_other(back.unwrap_or("/ui/")).with("set-cookie", cookie)
+    }
+
+    async fn verify(&self, hash: &str, password: &str) -> bool {
+        let Ok(_turn) = self.verifying.acquire().await else { return false };
+        let (hash, password) = (hash.to_owned(), password.to_owned());
+        let verifying = tokio::task::spawn_blocking(move || {
+            let hash = PasswordHash::new(&hash).ok()?;
+            Argon2::default().verify_password(password.as_bytes(), &hash).ok()
+        });
+        verifying.await.ok().flatten().is_some()
+    }
+
+    /// Counts an attempt; whether it may be made.
+    fn may_try(&self, peer: IpAddr, now: Millis) -> bool {
+        let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
+        let minute = now.secs().div_euclid(60);
+        if attempts.minute != minute {
+            *attempts = Attempts { minute, by_address: HashMap::new() };
+        }
+        if attempts.by_address.len() >= ADDRESSES_MAX && !attempts.by_address.contains_key(&peer) {
+            return false;
+        }
+        let count = attempts.by_address.entry(peer).or_default();
+        *count += 1;
+        *count <= ATTEMPTS_MAX
+    }
+
+    /// `/ui/logout`.
+    pub(super) fn logout(&self, asked: &Asked<'_>) -> Shown {
+        if !is_same_origin(asked) {
+            return Shown::see_other("/ui/");
+        }
+        let secure = if asked.is_tls { "; Secure" } else { "" };
+        let cookie = format!("{COOKIE}=; Path=/ui; Max-Age=0; HttpOnly; SameSite=Strict{secure}");
+        Shown::see_other("/ui/").with("set-cookie", cookie)
+    }
+}
+
+/// Whether the page was asked for by the name of this machine. A foreign name that leads here belongs to a page that
+/// wants to read what only this machine may see.
+fn is_of_this_machine(asked: &Asked<'_>) -> bool {
+    let host = (asked.header)("host").unwrap_or_default();
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    let is_loopback = name.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback());
+    asked.peer.to_canonical().is_loopback() && (is_loopback || name.eq_ignore_ascii_case("localhost"))
+}
+
+/// Whether a post comes from a page of ours, as the browser says.
+pub(super) fn is_same_origin(asked: &Asked<'_>) -> bool {
+    let host = (asked.header)("host").unwrap_or_default();
+    match ((asked.header)("origin"), (asked.header)("sec-fetch-site")) {
+        // Behind a proxy that ends TLS the scheme is another; the name is what counts.
+        (Some(origin), _) => origin.split_once("://").is_some_and(|(_, name)| name == host),
+        (None, site) => site == Some("same-origin"),
+    }
+}
+
+/// What somebody sees who may not see the page.
+pub(super) fn ask_to_sign_in(asked: &Asked<'_>, prefs: &Prefs) -> Shown {
+    let words = prefs.lang;
+    let path = asked.path.strip_prefix("/ui").unwrap_or_default();
+    if matches!(path, "/login") {
+        return closed(prefs, words.sign_in_off());
+    }
+    if asked.method == Method::Get
+        && (asked.header)("accept").is_some_and(|accept| accept.contains("text/html"))
+    {
+        let back = format!("{}{}{}", asked.path, if asked.query.is_empty() { "" } else { "?" }, asked.query);
+        let query = Query::default().with("back", Some(&back));
+        return Shown::see_other(&format!("/ui/login{query}"));
+    }
+    closed(prefs, words.sign_in())
+}
+
+fn closed(prefs: &Prefs, text: &str) -> Shown {
+    Shown::page(401, shell::bare(prefs, prefs.lang.sign_in(), html! { p { (text) } }))
+}
+
+fn form(prefs: &Prefs, status: u16, trouble: Option<&str>, query: &str) -> Shown {
+    let words = prefs.lang;
+    let action = if query.is_empty() { "/ui/login".to_owned() } else { format!("/ui/login?{query}") };
+    let content: Markup = html! {
+        form.sign-in method="post" action=(action) {
+            @if let Some(trouble) = trouble { p.trouble role="alert" { (trouble) } }
+            label { (words.account()) input name="account" autocomplete="username" required; }
+            label { (words.password()) input type="password" name="password" autocomplete="current-password" required; }
+            button.primary type="submit" { (words.sign_in()) }
+        }
+    };
+    Shown::page(status, shell::bare(prefs, words.sign_in(), content))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Millis = Millis(1_795_377_600_000);
+
+    #[test]
+    fn a_session_is_good_until_it_ends_and_cannot_be_made_up() {
+        let access = Access::new(Door::Closed, [7; 32]);
+        let payload = URL_SAFE_NO_PAD.encode(format!("{} main account", NOW.secs() + 1));
+        let cookie = format!("{payload}.{}", URL_SAFE_NO_PAD.encode(access.seal(&payload)));
+        assert_eq!(access.signed_in(&cookie, NOW).as_deref(), Some("main account"));
+        assert_eq!(access.signed_in(&cookie, NOW.plus(1_000)), None);
+        assert_eq!(Access::new(Door::Closed, [8; 32]).signed_in(&cookie, NOW), None);
+        assert_eq!(access.signed_in(&cookie.replace('.', "x."), NOW), None);
+        assert_eq!(access.signed_in("", NOW), None);
+    }
+
+    #[test]
+    fn attempts_are_counted_by_address_and_minute() {
+        let access = Access::closed();
+        let (one, other) = (IpAddr::from([10, 0, 0, 1]), IpAddr::from([10, 0, 0, 2]));
+        let tries: Vec<bool> = (0..7).map(|_| access.may_try(one, NOW)).collect();
+        assert_eq!(tries, [true, true, true, true, true, false, false]);
+        assert!(access.may_try(other, NOW));
+        assert!(access.may_try(one, NOW.plus(60_000)));
+    }
+
+    #[tokio::test]
+    async fn a_written_password_verifies_and_another_does_not() {
+        let line = hash_password("main", b"correct horse", &[3; 16]).unwrap();
+        let access = Access::with_passwords(&format!("# comment\n\n{line}\n"), [1; 32]).unwrap();
+        let Door::Passwords(passwords) = &access.door else { panic!("{access:?}") };
+        assert_eq!(passwords[0].0, "main");
+        assert!(access.verify(&passwords[0].1, "correct horse").await);
+        assert!(!access.verify(&passwords[0].1, "correct horse ").await);
+        assert_eq!(
+            Access::with_passwords("main:secret", [1; 32]).err(),
+            Some(PasswordError::Line { line: 1 })
+        );
+    }
+
+    #[test]
+    fn only_the_names_of_this_machine_open_the_door() {
+        let check = |host: &'static str, peer: [u8; 4], expected: bool| {
+            let header = move |name: &str| (name == "host").then_some(host);
+            let asked = Asked {
+                method: Method::Get,
+                path: "/ui/",
+                query: "",
+                header: &header,
+                body: b"",
+                peer: IpAddr::from(peer),
+                is_tls: false,
+                now: NOW,
+            };
+            assert_eq!(is_of_this_machine(&asked), expected, "{host}");
+        };
+        check("localhost:9180", [127, 0, 0, 1], true);
+        check("127.0.0.1:9180", [127, 0, 0, 1], true);
+        check("[::1]:9180", [127, 0, 0, 1], true);
+        check("evil.example:9180", [127, 0, 0, 1], false);
+        check("127.0.0.1:9180", [10, 0, 0, 1], false);
+        check("", [127, 0, 0, 1], false);
+    }
+}

@@ -1,0 +1,242 @@
+//! Shows: the dashboard and the API Explorer, as HTML that is whole without scripts, and small scripts beside it.
+//!
+//! Read [`Web::answer`] first: every path is there. A page is a function in a file of its own that asks the store and
+//! writes its part of the page; [`shell`] puts the frame around it. Nothing here speaks HTTP: a request comes as
+//! [`Asked`], an answer goes as [`Shown`]. What people wrote (rooms, users) is hostile: it is text to `maud`, always.
+
+mod access;
+mod assets;
+mod call;
+mod calls;
+mod lanes;
+mod prefs;
+mod query;
+mod score;
+mod shell;
+mod words;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use maud::{Markup, html};
+
+pub use access::{Access, PasswordError, hash_password};
+use prefs::Prefs;
+use query::Query;
+use shell::{Nav, View};
+
+use crate::actions::Policy;
+use crate::records::{AppId, Millis};
+use crate::store::{Store, StoreError};
+
+/// What may be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// GET or HEAD.
+    Get,
+    /// POST.
+    Post,
+}
+
+/// One request for a page, without HTTP.
+pub struct Asked<'a> {
+    /// GET (and HEAD), or POST.
+    pub method: Method,
+    /// The path, beginning with `/ui`.
+    pub path: &'a str,
+    /// What follows `?`.
+    pub query: &'a str,
+    /// The value of the first header of a name, where it is text.
+    pub header: &'a (dyn Fn(&str) -> Option<&'a str> + Sync),
+    /// The body of a POST.
+    pub body: &'a [u8],
+    /// Who asks.
+    pub peer: IpAddr,
+    /// The connection is encrypted.
+    pub is_tls: bool,
+    /// The time.
+    pub now: Millis,
+}
+
+/// The answer to one request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    /// The HTTP status.
+    pub status: u16,
+    /// The value of `Content-Type`.
+    pub content_type: &'static str,
+    /// What is shown.
+    pub body: Vec<u8>,
+    /// Further headers.
+    pub headers: Vec<(&'static str, String)>,
+}
+
+/// Headers of every answer. No inline style or script, nothing of another host, no frame around it.
+pub const SECURITY_HEADERS: [(&str, &str); 4] = [
+    (
+        "content-security-policy",
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; \
+         base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    ),
+    ("x-content-type-options", "nosniff"),
+    ("referrer-policy", "same-origin"),
+    ("cross-origin-opener-policy", "same-origin"),
+];
+
+const HTML: &str = "text/html; charset=utf-8";
+const JSON: &str = "application/json";
+const CSV: &str = "text/csv; charset=utf-8";
+
+impl Shown {
+    /// A whole page.
+    fn page(status: u16, page: Markup) -> Shown {
+        let headers = vec![("cache-control", "no-store".to_owned())];
+        Shown { status, content_type: HTML, body: page.into_string().into_bytes(), headers }
+    }
+
+    /// Data for a script.
+    fn json(body: String) -> Shown {
+        let headers = vec![("cache-control", "no-store".to_owned())];
+        Shown { status: 200, content_type: JSON, body: body.into_bytes(), headers }
+    }
+
+    /// A table to save, under a file name.
+    fn csv(name: &str, body: Vec<u8>) -> Shown {
+        let disposition = format!("attachment; filename=\"{name}.csv\"");
+        Shown { status: 200, content_type: CSV, body, headers: vec![("content-disposition", disposition)] }
+    }
+
+    /// Somewhere else. `to` is a path of ours.
+    fn see_other(to: &str) -> Shown {
+        let headers = vec![("location", to.to_owned()), ("cache-control", "no-store".to_owned())];
+        Shown { status: 303, content_type: HTML, body: Vec::new(), headers }
+    }
+
+    fn with(mut self, name: &'static str, value: String) -> Shown {
+        self.headers.push((name, value));
+        self
+    }
+}
+
+/// Why a page cannot be shown.
+#[derive(Debug)]
+enum Trouble {
+    /// There is no such thing, or the viewer may not see it: these two look alike.
+    NotFound,
+    /// The store cannot answer.
+    Store(StoreError),
+}
+
+impl From<StoreError> for Trouble {
+    fn from(error: StoreError) -> Trouble {
+        Trouble::Store(error)
+    }
+}
+
+/// The dashboard over a store.
+#[derive(Debug)]
+pub struct Web<S> {
+    policy: Policy,
+    store: Arc<S>,
+    access: Access,
+}
+
+/// What every page is given.
+struct Context<'a, S> {
+    policy: &'a Policy,
+    store: &'a S,
+    view: View<'a>,
+    query: &'a Query,
+    now: Millis,
+}
+
+impl<S> Context<'_, S> {
+    /// What is older is not shown, even if the sweep is late.
+    fn horizon(&self) -> Millis {
+        match i64::from(self.policy.retention_days) {
+            0 => Millis(i64::MIN),
+            days => self.now.plus(-days * crate::limits::DAY_S * 1_000),
+        }
+    }
+
+    /// The application that the page is about: the one named by `app`, else the viewer's first.
+    fn app(&self) -> Result<AppId, Trouble> {
+        match self.query.text("app") {
+            Some(text) => text.parse().ok().map(AppId).filter(|app| self.view.apps.contains(app)),
+            None => self.view.apps.first().copied(),
+        }
+        .ok_or(Trouble::NotFound)
+    }
+}
+
+impl<S: Store + 'static> Web<S> {
+    /// Over `store`, for the accounts of `policy`, as `access` allows.
+    pub fn new(policy: Policy, store: Arc<S>, access: Access) -> Web<S> {
+        Web { policy, store, access }
+    }
+
+    /// Answers one request.
+    pub async fn answer(&self, asked: &Asked<'_>) -> Shown {
+        let query = Query::parse(asked.query);
+        let prefs = Prefs::of(asked);
+        if let Some(asset) = assets::find(asked.path) {
+            return assets::show(asset, (asked.header)("if-none-match"));
+        }
+        match asked.path {
+            "/ui/set" => return prefs::set(asked, &query),
+            "/ui/login" => return self.access.login(asked, &prefs, &self.policy).await,
+            "/ui/logout" if asked.method == Method::Post => return self.access.logout(asked),
+            _ => {}
+        }
+        let Some(accounts) = self.access.viewer(asked, &self.policy) else {
+            return access::ask_to_sign_in(asked, &prefs);
+        };
+        if asked.method == Method::Post && !access::is_same_origin(asked) {
+            return Shown::page(403, html! { "The request comes from another site." });
+        }
+        let apps = accounts.iter().flat_map(|account| account.apps.iter().copied()).collect();
+        let view =
+            View { prefs, apps, path: asked.path, query: asked.query, can_sign_out: self.access.asks() };
+        let context =
+            Context { policy: &self.policy, store: &*self.store, view, query: &query, now: asked.now };
+        match self.show(&context, asked).await {
+            Ok(shown) => shown,
+            Err(trouble) => self.excuse(&context, &trouble),
+        }
+    }
+
+    /// The page at a path.
+    async fn show(&self, context: &Context<'_, S>, asked: &Asked<'_>) -> Result<Shown, Trouble> {
+        let path = asked.path.strip_prefix("/ui").unwrap_or_default().trim_matches('/');
+        let parts: Vec<&str> = path.split('/').collect();
+        match (asked.method, parts.as_slice()) {
+            (Method::Get, [""]) => Ok(Shown::see_other("/ui/live")),
+            (Method::Get, ["calls"]) => calls::page(context).await,
+            (Method::Get, ["calls", comm_id]) => {
+                let comm_id = query::text_of(comm_id).ok_or(Trouble::NotFound)?;
+                call::page(context, &comm_id).await
+            }
+            (Method::Get | Method::Post, _) => Err(Trouble::NotFound),
+        }
+    }
+
+    /// The page that says what went wrong, and what to do.
+    fn excuse(&self, context: &Context<'_, S>, trouble: &Trouble) -> Shown {
+        let words = context.view.prefs.lang;
+        let (status, title, hint) = match trouble {
+            Trouble::NotFound => (404, words.not_found(), words.not_found_hint()),
+            Trouble::Store(error) => {
+                tracing::error!(%error, "the store cannot answer a page");
+                (503, words.store_trouble(), words.store_trouble_hint())
+            }
+        };
+        let content = html! {
+            section.panel.state {
+                h1 { (title) }
+                p { (hint) }
+                p { a.button href="/ui/calls" { (words.calls()) } }
+            }
+        };
+        Shown::page(status, shell::frame(&context.view, Nav::None, title, content))
+    }
+}

@@ -1,0 +1,126 @@
+//! How good it was, in one word a stretch of time and one number a user. The thresholds are those of `docs/ui.md`.
+
+use std::collections::BTreeMap;
+
+use crate::records::Millis;
+use crate::records::quality::{Metric, Points};
+
+/// How a stretch of time was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Grade {
+    /// Nothing to notice.
+    Good,
+    /// Noticed.
+    Fair,
+    /// In the way.
+    Poor,
+}
+
+/// A metric, from what value on a stretch is fair, and from what on it is poor. Where less is worse, fair is more than
+/// poor.
+pub(super) const THRESHOLDS: &[(Metric, f64, f64)] = &[
+    (Metric::AudioLoss, 2.0, 5.0),
+    (Metric::VideoLoss, 2.0, 5.0),
+    (Metric::RoundTrip, 200.0, 400.0),
+    (Metric::AudioBlock, 100.0, 400.0),
+    (Metric::VideoBlock, 200.0, 600.0),
+    (Metric::DecodeRate, 10.0, 5.0),
+    (Metric::AppCpu, 80.0, 95.0),
+    (Metric::SysCpu, 80.0, 95.0),
+];
+
+/// How long a stretch is that is graded by its worst value, in seconds.
+pub(super) const STRETCH_S: i64 = 10;
+
+/// The grade of one value.
+pub(super) fn grade(metric: Metric, value: f64) -> Grade {
+    let Some((_, fair, poor)) = THRESHOLDS.iter().find(|(other, ..)| *other == metric) else {
+        return Grade::Good;
+    };
+    let is_beyond = |bound: f64| if fair < poor { value >= bound } else { value <= bound };
+    if is_beyond(*poor) {
+        Grade::Poor
+    } else if is_beyond(*fair) {
+        Grade::Fair
+    } else {
+        Grade::Good
+    }
+}
+
+/// Stretches of time of one grade: first second, end, grade. Neighbours of one grade are one.
+pub(super) type Runs = Vec<(i64, i64, Grade)>;
+
+/// A user's grades: the worst of all metrics of each stretch.
+pub(super) fn runs<'m>(metrics: impl Iterator<Item = (&'m Metric, &'m Points)>) -> Runs {
+    let mut stretches: BTreeMap<i64, Grade> = BTreeMap::new();
+    for (metric, points) in metrics {
+        for (at, value) in points {
+            let grade = grade(*metric, *value);
+            let worst = stretches.entry(at.secs().div_euclid(STRETCH_S)).or_insert(grade);
+            *worst = (*worst).max(grade);
+        }
+    }
+    let mut runs: Runs = Vec::new();
+    for (stretch, grade) in stretches {
+        let (from, to) = (stretch * STRETCH_S, (stretch + 1) * STRETCH_S);
+        match runs.last_mut() {
+            Some((_, end, same)) if *end == from && *same == grade => *end = to,
+            _ => runs.push((from, to, grade)),
+        }
+    }
+    runs
+}
+
+/// One number from 1 (poor throughout) to 5 (good throughout), as people know it from other products; `None` where
+/// nothing was measured.
+#[expect(clippy::cast_precision_loss, reason = "seconds of a call are exact")]
+pub(super) fn score(runs: &Runs) -> Option<f64> {
+    let mut seconds = [0.0; 3];
+    for (from, to, grade) in runs {
+        seconds[match grade {
+            Grade::Good => 0,
+            Grade::Fair => 1,
+            Grade::Poor => 2,
+        }] += (to - from) as f64;
+    }
+    let all: f64 = seconds.iter().sum();
+    (all > 0.0).then(|| (5.0 * seconds[0] + 3.0 * seconds[1] + seconds[2]) / all)
+}
+
+/// The moment of the worst stretch's begin.
+pub(super) fn first_poor(runs: &Runs) -> Option<Millis> {
+    runs.iter().find(|(_, _, grade)| *grade == Grade::Poor).map(|(from, ..)| Millis::from_secs(*from))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stretches_take_their_worst_value_and_neighbours_are_one() {
+        let at = |s: i64, value: f64| (Millis::from_secs(s), value);
+        let loss: Points =
+            vec![at(100, 0.0), at(102, 3.0), at(110, 0.5), at(120, 0.0), at(130, 9.0), at(150, 9.0)];
+        let rtt: Points = vec![at(121, 250.0)];
+        let metrics = BTreeMap::from([(Metric::AudioLoss, loss), (Metric::RoundTrip, rtt)]);
+        let runs = runs(metrics.iter());
+        let expected = [
+            (100, 110, Grade::Fair),
+            (110, 120, Grade::Good),
+            (120, 130, Grade::Fair),
+            (130, 140, Grade::Poor),
+            (150, 160, Grade::Poor),
+        ];
+        assert_eq!(runs, expected);
+        assert_eq!(score(&runs), Some((5.0 + 3.0 + 3.0 + 1.0 + 1.0) / 5.0));
+        assert_eq!(first_poor(&runs), Some(Millis(130_000)));
+        assert_eq!(score(&Runs::new()), None);
+    }
+
+    #[test]
+    fn less_is_worse_for_rates() {
+        let grades = [30.0, 10.0, 5.0, 0.0].map(|fps| grade(Metric::DecodeRate, fps));
+        assert_eq!(grades, [Grade::Good, Grade::Fair, Grade::Poor, Grade::Poor]);
+        assert_eq!(grade(Metric::VideoBitRate, 0.0), Grade::Good, "no threshold");
+    }
+}
