@@ -21,6 +21,9 @@ const SVG: &str = "image/svg+xml";
 const ASSETS: &[Asset] = &[
     Asset { name: "app.css", content_type: CSS, content: include_str!("assets/app.css") },
     Asset { name: "app.js", content_type: SCRIPT, content: include_str!("assets/app.js") },
+    Asset { name: "time.js", content_type: SCRIPT, content: include_str!("assets/time.js") },
+    Asset { name: "plot.js", content_type: SCRIPT, content: include_str!("assets/plot.js") },
+    Asset { name: "call.js", content_type: SCRIPT, content: include_str!("assets/call.js") },
     Asset { name: "icon.svg", content_type: SVG, content: include_str!("assets/icon.svg") },
 ];
 

@@ -11,7 +11,7 @@ use maud::{Markup, html};
 use super::calls::{peak, state};
 use super::lanes::{self, Span};
 use super::prefs::duration;
-use super::query::segment;
+use super::query::{Query, segment};
 use super::score::{self, Runs};
 use super::shell::{self, Nav};
 use super::words::Lang;
@@ -173,7 +173,7 @@ pub(super) async fn page<S: Store>(context: &Context<'_, S>, comm_id: &str) -> R
         div.call {
             section.panel.who {
                 (bar(context, &story))
-                @if is_table { (table(context, &story)) } @else { (lanes_panel(context, &story)) }
+                @if is_table { (table(context, &story)) } @else { (lanes_panel(context, &story)) (charts(context, &story)) }
             }
             (events_panel(context, &events))
         }
@@ -263,6 +263,22 @@ fn lanes_panel<S>(context: &Context<'_, S>, story: &Story) -> Markup {
                 }
                 tbody #rows { (rows(context, story, 0)) }
             }
+        }
+    }
+}
+
+/// Where a script draws the charts of the chosen users: those named by `u`, else the first.
+fn charts<S>(context: &Context<'_, S>, story: &Story) -> Markup {
+    let words = context.view.prefs.lang;
+    let chosen = context.query.text("u").or_else(|| story.people.first().map(|person| person.user.as_str()));
+    html! {
+        @if let Some(chosen) = chosen {
+            @let query = Query::default().with("u", Some(chosen));
+            @let source = format!("/ui/data/call/{}{query}", segment(story.call.comm_id.as_str()));
+            header { h2 { (words.quality_of()) " " bdi { (chosen) } } span #at .mono {} }
+            div #charts data-src=(source) { p.state { (words.loading()) } }
+        } @else {
+            p.state { (words.choose_user()) }
         }
     }
 }

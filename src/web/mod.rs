@@ -8,6 +8,7 @@ mod access;
 mod assets;
 mod call;
 mod calls;
+mod data;
 mod lanes;
 mod prefs;
 mod query;
@@ -215,6 +216,10 @@ impl<S: Store + 'static> Web<S> {
             (Method::Get, ["calls", comm_id]) => {
                 let comm_id = query::text_of(comm_id).ok_or(Trouble::NotFound)?;
                 call::page(context, &comm_id).await
+            }
+            (Method::Get, ["data", "call", comm_id]) => {
+                let comm_id = query::text_of(comm_id).ok_or(Trouble::NotFound)?;
+                data::call(context, &comm_id).await
             }
             (Method::Get | Method::Post, _) => Err(Trouble::NotFound),
         }

@@ -89,6 +89,7 @@ fn document(prefs: &Prefs, title: &str, body: Markup) -> Markup {
                 link rel="icon" href=(assets::href("icon.svg")) type="image/svg+xml";
                 link rel="stylesheet" href=(assets::href("app.css"));
                 script type="module" src=(assets::href("app.js")) {}
+                script type="module" src=(assets::href("call.js")) {}
             }
             body { (body) }
         }

@@ -128,4 +128,24 @@ words! {
     screen_off: "Screen sharing off", "屏幕分享关闭";
     room_created: "Room created", "房间创建";
     room_destroyed: "Room closed", "房间关闭";
+    quality_of: "Quality of", "通话质量：";
+    choose_user: "Choose a user to see bit rate, loss, delay and frames.", "选择一位用户以查看码率、丢包、时延和帧率。";
+    loading: "Loading …", "加载中…";
+    bitrate: "Bit rate", "码率";
+    video_up: "Video up", "视频上行";
+    video_down: "Video down", "视频下行";
+    audio_up: "Audio up", "音频上行";
+    audio_down: "Audio down", "音频下行";
+    loss: "Packet loss", "丢包率";
+    up: "Up", "上行";
+    down: "Down", "下行";
+    delay: "Delay", "时延";
+    round_trip: "Round trip", "往返时延";
+    frames: "Frames", "帧率";
+    captured: "Captured", "采集";
+    sent: "Sent", "发送";
+    shown: "Shown", "渲染";
+    freeze: "Freezes", "卡顿";
+    video_frozen: "Video frozen", "视频卡顿";
+    audio_stutter: "Audio stutter", "音频卡顿";
 }
