@@ -102,10 +102,10 @@ class Server:
 
 
 def callback(server, event_type, second, **info):
-    """One delivery as the vendor makes it: signed over the raw bytes, tabs and all."""
+    """One delivery as the vendor makes it: signed over the raw bytes, tabs and all. The hundreds are the group."""
     ms = second * 1000 + 160
     body = {
-        "EventGroupId": 1,
+        "EventGroupId": event_type // 100,
         "EventType": event_type,
         "CallbackTs": ms + 90,
         "EventInfo": {"EventTs": second, "EventMsTs": ms, **info},
@@ -132,6 +132,84 @@ def tell_story(server, start):
     attributes = {"room": "218695", "user": "bob", "at_ms": (start + 31) * 1000, "sdk_version": "4.3.14", "client_ip": "203.0.113.7"}
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {INGEST_TOKEN}"}
     server.post("/ingest/attributes", json.dumps(attributes).encode(), headers)
+    tell_media(server, start)
+    tell_quality(server, start)
+    tell_yesterday(server, start)
+
+
+def post_lines(server, lines):
+    """Posts neutral lines; all of them are taken."""
+    headers = {"Content-Type": "application/x-ndjson", "Authorization": f"Bearer {INGEST_TOKEN}"}
+    reply = json.loads(server.post("/ingest/events", "\n".join(json.dumps(line) for line in lines).encode(), headers))
+    assert reply["refused"] == 0, reply
+
+
+def tell_media(server, start):
+    """What bob (native SDK) and carol (WebRTC) switched on and off."""
+    bob = {"RoomId": 218695, "UserId": "bob"}
+    for second, event_type in ((32, 203), (33, 201), (50, 205), (60, 206), (70, 202), (80, 204)):
+        callback(server, event_type, start + second, **bob)
+    callback(server, 105, start + 85, **bob, Role=21)
+    carol = {"RoomId": "lobby_7", "UserId": "carol"}
+    for second, event_type in ((-89, 203), (-88, 201), (-60, 202), (-59, 204)):
+        callback(server, event_type, start + second, **carol)
+
+
+def tell_quality(server, start):
+    """Measurements of alice, who sees bob freeze under load, and of bob."""
+    def samples(user, seconds, peer=None, **values):
+        line = {"kind": "samples", "room": "218695", "user": user, "connection": "PC_0", "values": values,
+                "at_ms": [(start + second) * 1000 for second in seconds]}
+        return line | ({"peer": peer} if peer else {})
+
+    post_lines(server, [
+        samples("alice", [98, 100, 102], sysCpu=[95, 96.5, 95]),
+        samples("alice", [100, 102, 104], rtt=[39, 40.5, 0]),
+        # Between two stays, and then in the second.
+        samples("alice", [650, 705], rtt=[77, 41]),
+        samples("alice", [100, 102, 104], "bob", bigvDecFps=[15, 3, 14.5], bigvBlock=[0, 1500, 0],
+                audio_stream=[1, 1, 1], audio_bytes=[5000, 30000, 30000]),
+        samples("bob", [100, 102], bigvCapFps=[15, 15], bigvWidth=[640, 640]),
+    ])
+
+
+def tell_yesterday(server, start):
+    """A call two days ago, so that there is a day that is over."""
+    then = start - 2 * 86400
+    lines = [
+        {"kind": kind, "room": "old", "user": "dave", "at_s": then + second}
+        for second, kind in enumerate(("joined", "left", "joined", "left"))
+    ]
+    post_lines(server, [*lines, {"kind": "room_destroyed", "room": "old", "at_s": then + 4}])
+
+
+def expected(start):
+    """What each client must read: the same numbers, whoever asks."""
+    ms = start * 1000 + 160
+    series = [
+        ["alice", "", "sysCpu", [[98, 95.0], [100, 96.5], [102, 95.0]]],
+        ["alice", "", "rtt", [[100, 39.0], [102, 40.5], [104, 0.0], [705, 41.0]]],
+        ["alice", "bob", "aBit", [[102, 100000.0], [104, 0.0]]],
+        ["alice", "bob", "bigvDecFps", [[100, 15.0], [102, 3.0], [104, 14.5]]],
+        ["alice", "bob", "bigvBlock", [[100, 0.0], [102, 1500.0], [104, 0.0]]],
+        ["bob", "", "bigvCapFps", [[100, 15.0], [102, 15.0]]],
+        ["bob", "", "bigvWidth", [[100, 640.0], [102, 640.0]]],
+    ]
+    bob = [[0, 30, 7000, 0], [0, 32, 3001, 0], [2, 33, 4006, 0], [7, 50, 4006, 0], [7, 60, 4006, 1],
+           [2, 70, 4006, 1], [0, 80, 3001, 2], [0, 85, 4006, 1], [0, 900, 7001, 0]]
+    carol = [[0, -90, 7000, 0], [0, -89, 32769, -1], [2, -88, 32768, -1], [2, -60, 32770, -1], [0, -59, 32771, -1],
+             [0, -50, 7001, 0]]
+    then = start - 2 * 86400
+    return {
+        "series": [[*names, [[start + second, value] for second, value in points]] for *names, points in series],
+        "events": {
+            user: [[kind, ms + second * 1000, event, first, -1] for kind, second, event, first in events]
+            for user, events in (("bob", bob), ("carol", carol))
+        },
+        "unusual": [["alice", "218695", start + 102, 4, [[2001, ""], [2024, "bob"]]]],
+        # Days begin at 16:00 UTC.
+        "day": [then - (then + 8 * 3600) % 86400, 1, 1, 2],
+    }
 
 
 def run(name, command, environment, count):
@@ -188,7 +266,7 @@ def main():
             "main": MAIN, "temporary": TEMPORARY, "other_app": 1400000003,
             "default_endpoint": servers[1].endpoint, "burst": {"app": 1400000002, **BURST},
             "limited_endpoint": servers[2].endpoint, "limited": own,
-            "demo": str(servers[3].log), "binary": binary,
+            "demo": str(servers[3].log), "binary": binary, "expected": expected(start),
         }
         (folder / "story.json").write_text(json.dumps(story))
         passed, failed = run_clients(folder)
