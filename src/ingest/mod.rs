@@ -4,7 +4,7 @@
 //!
 //! Each source has one file and one row in [`SOURCES`]; nothing outside knows its payload. [`trtc`] reads the
 //! callbacks of Tencent RTC; [`lines`] neutral events, one JSON object a line; [`attributes`] facts about users;
-//! [`records`] finished records as NDJSON or CSV; [`deliveries`] recorded HTTP deliveries. [`export`] writes what
+//! [`records`] finished records as NDJSON or CSV; [`deliveries`] recorded HTTP deliveries; [`jwt`] signed tokens. [`export`] writes what
 //! [`lines`] and [`records`] read. `docs/events.md` describes the formats with examples.
 
 pub mod trtc;
@@ -13,6 +13,7 @@ pub mod attributes;
 pub mod records;
 pub mod export;
 pub mod deliveries;
+pub mod jwt;
 mod apps;
 mod bounds;
 mod gzip;
@@ -48,12 +49,32 @@ pub enum Rejected {
     /// The application has no callback key, and unsigned callbacks are not allowed for it.
     #[error("application {0} has no trtc_callback_key: set it, or allow trtc_unsigned")]
     NoKey(AppId),
-    /// The request carries no bearer token.
-    #[error("header Authorization is missing: expected `Bearer <ingest_token>`")]
+    /// The request carries no token.
+    #[error("header Authorization is missing: expected `Bearer <token>`")]
     MissingToken,
     /// The bearer token belongs to no application.
     #[error("the bearer token belongs to no application")]
     BadToken,
+    /// What should be a signed token is none.
+    #[error("the token is no JWT: {0}")]
+    UnreadableToken(&'static str),
+    /// The token is signed in another way, or not at all.
+    #[error("the token's algorithm is not HS256")]
+    BadAlgorithm,
+    /// The token's signature is not made with the secret of whom it names.
+    #[error(
+        "the token's signature does not match: it must be made with the secret that belongs to what the token names"
+    )]
+    BadTokenSignature,
+    /// The token is not good yet.
+    #[error(
+        "the token is not good yet: nbf or iat is more than {} s ahead of this server's clock",
+        jwt::LEEWAY_S
+    )]
+    EarlyToken,
+    /// The token is not good any more.
+    #[error("the token has expired: exp is more than {} s behind this server's clock", jwt::LEEWAY_S)]
+    ExpiredToken,
     /// The delivery cannot be read.
     #[error("{place}: {what}")]
     Malformed {
@@ -72,13 +93,18 @@ pub enum Rejected {
 
 impl Rejected {
     /// Every value that [`Rejected::name`] has.
-    pub const NAMES: [&'static str; 8] = [
+    pub const NAMES: [&'static str; 13] = [
         "unknown_app",
         "missing_signature",
         "bad_signature",
         "no_key",
         "missing_token",
         "bad_token",
+        "unreadable_token",
+        "bad_algorithm",
+        "bad_token_signature",
+        "early_token",
+        "expired_token",
         "malformed",
         "too_large",
     ];
@@ -91,7 +117,12 @@ impl Rejected {
             | Rejected::BadSignature
             | Rejected::NoKey(_)
             | Rejected::MissingToken
-            | Rejected::BadToken => 401,
+            | Rejected::BadToken
+            | Rejected::UnreadableToken(_)
+            | Rejected::BadAlgorithm
+            | Rejected::BadTokenSignature
+            | Rejected::EarlyToken
+            | Rejected::ExpiredToken => 401,
             Rejected::Malformed { .. } => 400,
             Rejected::TooLarge { .. } => 413,
         }
@@ -106,8 +137,13 @@ impl Rejected {
             Rejected::NoKey(_) => 3,
             Rejected::MissingToken => 4,
             Rejected::BadToken => 5,
-            Rejected::Malformed { .. } => 6,
-            Rejected::TooLarge { .. } => 7,
+            Rejected::UnreadableToken(_) => 6,
+            Rejected::BadAlgorithm => 7,
+            Rejected::BadTokenSignature => 8,
+            Rejected::EarlyToken => 9,
+            Rejected::ExpiredToken => 10,
+            Rejected::Malformed { .. } => 11,
+            Rejected::TooLarge { .. } => 12,
         };
         Rejected::NAMES[place]
     }
@@ -241,6 +277,11 @@ mod tests {
             Rejected::NoKey(AppId(1)),
             Rejected::MissingToken,
             Rejected::BadToken,
+            Rejected::UnreadableToken(""),
+            Rejected::BadAlgorithm,
+            Rejected::BadTokenSignature,
+            Rejected::EarlyToken,
+            Rejected::ExpiredToken,
             Rejected::malformed("body", "empty"),
             Rejected::TooLarge { limit_bytes: 1 },
         ];
