@@ -3,11 +3,12 @@
 //! the caller makes them durable before it acknowledges.
 //!
 //! Each source has one file and one row in [`SOURCES`]; nothing outside knows its payload. [`trtc`] reads the
-//! callbacks of Tencent RTC; [`lines`] neutral events, one JSON object a line; [`attributes`] facts about users;
+//! callbacks of Tencent RTC, [`livekit`] the webhooks of LiveKit; [`lines`] neutral events, one JSON object a line; [`attributes`] facts about users;
 //! [`records`] finished records as NDJSON or CSV; [`deliveries`] recorded HTTP deliveries; [`jwt`] signed tokens. [`export`] writes what
 //! [`lines`] and [`records`] read. `docs/events.md` describes the formats with examples.
 
 pub mod trtc;
+pub mod livekit;
 pub mod lines;
 pub mod attributes;
 pub mod records;
@@ -75,6 +76,12 @@ pub enum Rejected {
     /// The token is not good any more.
     #[error("the token has expired: exp is more than {} s behind this server's clock", jwt::LEEWAY_S)]
     ExpiredToken,
+    /// No application has this API key of LiveKit, shown as a refusal shows it.
+    #[error("no application has the livekit.api_key {0} of the token")]
+    UnknownKey(String),
+    /// The token is for another body.
+    #[error("the token's sha256 is not that of this body: expected base64(SHA-256(raw body))")]
+    BadBodyHash,
     /// The delivery cannot be read.
     #[error("{place}: {what}")]
     Malformed {
@@ -93,7 +100,7 @@ pub enum Rejected {
 
 impl Rejected {
     /// Every value that [`Rejected::name`] has.
-    pub const NAMES: [&'static str; 13] = [
+    pub const NAMES: [&'static str; 15] = [
         "unknown_app",
         "missing_signature",
         "bad_signature",
@@ -105,6 +112,8 @@ impl Rejected {
         "bad_token_signature",
         "early_token",
         "expired_token",
+        "unknown_key",
+        "bad_body_hash",
         "malformed",
         "too_large",
     ];
@@ -112,7 +121,7 @@ impl Rejected {
     /// The HTTP status of the reply.
     pub const fn status(&self) -> u16 {
         match self {
-            Rejected::UnknownApp(_) => 404,
+            Rejected::UnknownApp(_) | Rejected::UnknownKey(_) => 404,
             Rejected::MissingSignature
             | Rejected::BadSignature
             | Rejected::NoKey(_)
@@ -122,7 +131,8 @@ impl Rejected {
             | Rejected::BadAlgorithm
             | Rejected::BadTokenSignature
             | Rejected::EarlyToken
-            | Rejected::ExpiredToken => 401,
+            | Rejected::ExpiredToken
+            | Rejected::BadBodyHash => 401,
             Rejected::Malformed { .. } => 400,
             Rejected::TooLarge { .. } => 413,
         }
@@ -142,8 +152,10 @@ impl Rejected {
             Rejected::BadTokenSignature => 8,
             Rejected::EarlyToken => 9,
             Rejected::ExpiredToken => 10,
-            Rejected::Malformed { .. } => 11,
-            Rejected::TooLarge { .. } => 12,
+            Rejected::UnknownKey(_) => 11,
+            Rejected::BadBodyHash => 12,
+            Rejected::Malformed { .. } => 13,
+            Rejected::TooLarge { .. } => 14,
         };
         Rejected::NAMES[place]
     }
@@ -188,6 +200,8 @@ pub struct Parsed {
     pub refused: Vec<RefusedLine>,
     /// How many lines were refused, the unlisted ones included.
     pub refused_count: u64,
+    /// Events that are left out because a setting says so.
+    pub left_out: u64,
 }
 
 /// A line that was refused.
@@ -282,6 +296,8 @@ mod tests {
             Rejected::BadTokenSignature,
             Rejected::EarlyToken,
             Rejected::ExpiredToken,
+            Rejected::UnknownKey(String::new()),
+            Rejected::BadBodyHash,
             Rejected::malformed("body", "empty"),
             Rejected::TooLarge { limit_bytes: 1 },
         ];
