@@ -36,6 +36,7 @@ def key(number, token=""):
 
 
 MAIN, TEMPORARY, BURST, STRANGER = key(1), key(2, "sts/token+of=the client tests"), key(3), key(4)
+LIVEKIT = {"app": 1400000004, "key": key(5), "api_key": "APIclientTests", "api_secret": "secretOfTheLiveKitServer-0123456789"}
 
 
 def account(name, app, *keys):
@@ -47,6 +48,8 @@ def account(name, app, *keys):
     lines += ["[[account.app]]", f"sdk_app_id = {app}"]
     if app == APP:
         lines += [f'trtc_callback_key = "{CALLBACK_KEY}"', f'ingest_token = "{INGEST_TOKEN}"']
+    if app == LIVEKIT["app"]:
+        lines += [f'livekit = {{ api_key = "{LIVEKIT["api_key"]}", api_secret = "{LIVEKIT["api_secret"]}" }}']
     return "\n".join(lines)
 
 
@@ -163,7 +166,7 @@ def count_node(output):
 
 
 def main():
-    """Four servers, six clients, one line at the end."""
+    """Four servers, the clients, one line at the end."""
     binary = str(pathlib.Path(sys.argv[1]).resolve())
     now = int(time.time())
     start = now - 3600
@@ -173,6 +176,7 @@ def main():
     try:
         # No limit here: the clients together ask more than twenty times a second.
         accounts = [account("main", APP, MAIN, TEMPORARY), account("other", 1400000003, STRANGER)]
+        accounts.append(account("livekit", LIVEKIT["app"], LIVEKIT["key"]))
         settings = "\n".join(["[limits]", "requests_per_second = 0", *accounts])
         servers.append(Server.with_settings(binary, folder, "main", settings))
         servers.append(Server.with_settings(binary, folder, "default", account("burst", 1400000002, BURST)))
@@ -185,7 +189,7 @@ def main():
         tell_story(servers[0], start)
         story = {
             "endpoint": servers[0].endpoint, "app": APP, "start": start, "from": start - 200, "to": now + 60,
-            "main": MAIN, "temporary": TEMPORARY, "other_app": 1400000003,
+            "livekit": LIVEKIT, "main": MAIN, "temporary": TEMPORARY, "other_app": 1400000003,
             "default_endpoint": servers[1].endpoint, "burst": {"app": 1400000002, **BURST},
             "limited_endpoint": servers[2].endpoint, "limited": own,
             "demo": str(servers[3].log), "binary": binary,
@@ -216,6 +220,8 @@ def run_clients(folder):
             sets.append((f"{tool}, {edition}", [python, "-m", "unittest", "-v", str(HERE / file)], environment, count_unittest))
         node = ["node", "--test", "--test-reporter=tap", str(HERE / "sdk.test.mjs")]
         sets.append((f"Node SDK, {edition}", node, environment | {"NODE_SDK": str(TEST / "node") + "/"}, count_node))
+    webhooks = [str(TEST / "py-livekit" / "bin" / "python"), "-m", "unittest", "-v", str(HERE / "test_livekit.py")]
+    sets.append(("LiveKit's package", webhooks, plain, count_unittest))
     for name, command, environment, count in sets:
         good, bad = run(name, command, environment, count)
         passed, failed = passed + good, failed + bad
