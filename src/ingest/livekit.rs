@@ -366,7 +366,7 @@ fn time(place: &str, in_ms: &Loose<'_>, in_s: &Loose<'_>) -> Result<Option<(Mill
             Loose::Text(digits) => {
                 digits.parse().map_err(|_| Rejected::malformed(place(), value.instead_of(&expected())))?
             }
-            Loose::Bool(_) | Loose::Negative(_) | Loose::Fraction(_) | Loose::List | Loose::Object(_) => {
+            Loose::Bool(_) | Loose::Negative(_) | Loose::Fraction(_) | Loose::List(_) | Loose::Object(_) => {
                 return Err(Rejected::malformed(place(), value.instead_of(&expected())));
             }
         };
@@ -390,7 +390,7 @@ fn enumeration<'v>(value: &'v Loose<'_>, names: &[&'static str]) -> Option<Cow<'
             Some(name.map_or_else(|| Cow::Owned(number.to_string()), |name| Cow::Borrowed(*name)))
         }
         Loose::Negative(number) => Some(Cow::Owned(number.to_string())),
-        Loose::Bool(_) | Loose::Fraction(_) | Loose::List | Loose::Object(_) => None,
+        Loose::Bool(_) | Loose::Fraction(_) | Loose::List(_) | Loose::Object(_) => None,
     }
 }
 
