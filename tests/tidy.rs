@@ -66,7 +66,7 @@ const LINES_MAX: usize = 800;
 #[rustfmt::skip]
 const DOCUMENTS: &[&str] = &[
     "README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "LICENSE",
-    "docs/api.md", "docs/errors.md", "docs/deviations.md", "docs/events.md", "docs/records.md",
+    "docs/api.md", "docs/errors.md", "docs/deviations.md", "docs/events.md", "docs/sources.md", "docs/records.md",
     "docs/quality.md", "docs/config.md", "docs/operations.md", "docs/logging.md",
 ];
 
