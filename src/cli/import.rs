@@ -179,6 +179,7 @@ struct Taken {
     /// Line, kind of reason, the reason.
     refused: Vec<(u64, &'static str, String)>,
     refused_unlisted: u64,
+    left_out: u64,
 }
 
 /// The kind of reason of lines that are refused for what stands in them.
@@ -216,6 +217,7 @@ impl Reading {
                     Ok(parsed) => {
                         taken.events.extend(parsed.events);
                         taken.samples.extend(parsed.samples);
+                        taken.left_out += parsed.left_out;
                         let refused = parsed.refused.into_iter();
                         taken.refused.extend(refused.map(|refused| (line, UNREADABLE, refused.why)));
                     }
@@ -277,7 +279,8 @@ fn taken(parsed: Parsed, first_line: u64) -> Taken {
         .map(|refused| (refused.line + first_line - 1, UNREADABLE, refused.why))
         .collect();
     let refused_unlisted = parsed.refused_count - refused.len() as u64;
-    Taken { events: parsed.events, samples: parsed.samples, refused, refused_unlisted }
+    let Parsed { events, samples, left_out, .. } = parsed;
+    Taken { events, samples, refused, refused_unlisted, left_out }
 }
 
 /// Where events go.
@@ -297,6 +300,7 @@ struct Total {
     appended: Appended,
     values: u64,
     refused: BTreeMap<&'static str, u64>,
+    left_out: u64,
     shown: usize,
 }
 
@@ -312,6 +316,7 @@ impl Sink {
         if taken.refused_unlisted > 0 {
             *self.total.refused.entry(UNREADABLE).or_default() += taken.refused_unlisted;
         }
+        self.total.left_out += taken.left_out;
         self.batch.append(&mut taken.events);
         while self.batch.len() >= BATCH_EVENTS {
             let rest = self.batch.split_off(BATCH_EVENTS);
@@ -356,12 +361,19 @@ impl Total {
         if self.values > 0 {
             say(&format!("samples: {} values", self.values));
         }
+        if self.left_out > 0 {
+            say(&format!("left out: {} events, as the settings say", self.left_out));
+        }
         let refused: u64 = self.refused.values().sum();
         if refused > 0 {
             let reasons: Vec<_> =
                 self.refused.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
             say(&format!("refused: {refused} lines ({})", reasons.join(", ")));
         }
-        if refused > 0 && new + duplicate + self.values == 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+        if refused > 0 && new + duplicate + self.values + self.left_out == 0 {
+            ExitCode::FAILURE
+        } else {
+            ExitCode::SUCCESS
+        }
     }
 }

@@ -131,6 +131,7 @@ impl<S: Store + 'static> Server<S> {
             Err(error) => return self.not_stored(&error, endpoint),
         };
         self.metrics.refused(LINE, parsed.refused_count);
+        self.metrics.left_out(parsed.left_out);
         Ok(match endpoint.acknowledge {
             Acknowledge::Code | Acknowledge::CodeOrNothing => json(StatusCode::OK, r#"{"code":0}"#),
             Acknowledge::Lines => json(status, parsed.reply(appended.new, appended.duplicate, values)),

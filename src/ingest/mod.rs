@@ -3,16 +3,18 @@
 //! the caller makes them durable before it acknowledges.
 //!
 //! Each source has one file and one row in [`SOURCES`]; nothing outside knows its payload. [`trtc`] reads the
-//! callbacks of Tencent RTC; [`lines`] neutral events, one JSON object a line; [`attributes`] facts about users;
-//! [`records`] finished records as NDJSON or CSV; [`deliveries`] recorded HTTP deliveries. [`export`] writes what
+//! callbacks of Tencent RTC, [`livekit`] the webhooks of LiveKit; [`lines`] neutral events, one JSON object a line; [`attributes`] facts about users;
+//! [`records`] finished records as NDJSON or CSV; [`deliveries`] recorded HTTP deliveries; [`jwt`] signed tokens. [`export`] writes what
 //! [`lines`] and [`records`] read. `docs/events.md` describes the formats with examples.
 
 pub mod trtc;
+pub mod livekit;
 pub mod lines;
 pub mod attributes;
 pub mod records;
 pub mod export;
 pub mod deliveries;
+pub mod jwt;
 mod samples;
 mod apps;
 mod bounds;
@@ -49,12 +51,38 @@ pub enum Rejected {
     /// The application has no callback key, and unsigned callbacks are not allowed for it.
     #[error("application {0} has no trtc_callback_key: set it, or allow trtc_unsigned")]
     NoKey(AppId),
-    /// The request carries no bearer token.
-    #[error("header Authorization is missing: expected `Bearer <ingest_token>`")]
+    /// The request carries no token.
+    #[error("header Authorization is missing: expected `Bearer <token>`")]
     MissingToken,
     /// The bearer token belongs to no application.
     #[error("the bearer token belongs to no application")]
     BadToken,
+    /// What should be a signed token is none.
+    #[error("the token is no JWT: {0}")]
+    UnreadableToken(&'static str),
+    /// The token is signed in another way, or not at all.
+    #[error("the token's algorithm is not HS256")]
+    BadAlgorithm,
+    /// The token's signature is not made with the secret of whom it names.
+    #[error(
+        "the token's signature does not match: it must be made with the secret that belongs to what the token names"
+    )]
+    BadTokenSignature,
+    /// The token is not good yet.
+    #[error(
+        "the token is not good yet: nbf or iat is more than {} s ahead of this server's clock",
+        jwt::LEEWAY_S
+    )]
+    EarlyToken,
+    /// The token is not good any more.
+    #[error("the token has expired: exp is more than {} s behind this server's clock", jwt::LEEWAY_S)]
+    ExpiredToken,
+    /// No application has this API key of LiveKit, shown as a refusal shows it.
+    #[error("no application has the livekit.api_key {0} of the token")]
+    UnknownKey(String),
+    /// The token is for another body.
+    #[error("the token's sha256 is not that of this body: expected base64(SHA-256(raw body))")]
+    BadBodyHash,
     /// The delivery cannot be read.
     #[error("{place}: {what}")]
     Malformed {
@@ -73,13 +101,20 @@ pub enum Rejected {
 
 impl Rejected {
     /// Every value that [`Rejected::name`] has.
-    pub const NAMES: [&'static str; 8] = [
+    pub const NAMES: [&'static str; 15] = [
         "unknown_app",
         "missing_signature",
         "bad_signature",
         "no_key",
         "missing_token",
         "bad_token",
+        "unreadable_token",
+        "bad_algorithm",
+        "bad_token_signature",
+        "early_token",
+        "expired_token",
+        "unknown_key",
+        "bad_body_hash",
         "malformed",
         "too_large",
     ];
@@ -87,12 +122,18 @@ impl Rejected {
     /// The HTTP status of the reply.
     pub const fn status(&self) -> u16 {
         match self {
-            Rejected::UnknownApp(_) => 404,
+            Rejected::UnknownApp(_) | Rejected::UnknownKey(_) => 404,
             Rejected::MissingSignature
             | Rejected::BadSignature
             | Rejected::NoKey(_)
             | Rejected::MissingToken
-            | Rejected::BadToken => 401,
+            | Rejected::BadToken
+            | Rejected::UnreadableToken(_)
+            | Rejected::BadAlgorithm
+            | Rejected::BadTokenSignature
+            | Rejected::EarlyToken
+            | Rejected::ExpiredToken
+            | Rejected::BadBodyHash => 401,
             Rejected::Malformed { .. } => 400,
             Rejected::TooLarge { .. } => 413,
         }
@@ -107,8 +148,15 @@ impl Rejected {
             Rejected::NoKey(_) => 3,
             Rejected::MissingToken => 4,
             Rejected::BadToken => 5,
-            Rejected::Malformed { .. } => 6,
-            Rejected::TooLarge { .. } => 7,
+            Rejected::UnreadableToken(_) => 6,
+            Rejected::BadAlgorithm => 7,
+            Rejected::BadTokenSignature => 8,
+            Rejected::EarlyToken => 9,
+            Rejected::ExpiredToken => 10,
+            Rejected::UnknownKey(_) => 11,
+            Rejected::BadBodyHash => 12,
+            Rejected::Malformed { .. } => 13,
+            Rejected::TooLarge { .. } => 14,
         };
         Rejected::NAMES[place]
     }
@@ -153,6 +201,8 @@ pub struct Parsed {
     pub refused: Vec<RefusedLine>,
     /// How many lines were refused, the unlisted ones included.
     pub refused_count: u64,
+    /// Events that are left out because a setting says so.
+    pub left_out: u64,
 }
 
 /// A line that was refused.
@@ -251,6 +301,13 @@ mod tests {
             Rejected::NoKey(AppId(1)),
             Rejected::MissingToken,
             Rejected::BadToken,
+            Rejected::UnreadableToken(""),
+            Rejected::BadAlgorithm,
+            Rejected::BadTokenSignature,
+            Rejected::EarlyToken,
+            Rejected::ExpiredToken,
+            Rejected::UnknownKey(String::new()),
+            Rejected::BadBodyHash,
             Rejected::malformed("body", "empty"),
             Rejected::TooLarge { limit_bytes: 1 },
         ];

@@ -2,7 +2,7 @@
 //! imported.
 //! Nothing outside of this module knows one source from another.
 
-use super::{Apps, Parsed, Rejected, Terms, attributes, lines, records, trtc};
+use super::{Apps, Parsed, Rejected, Terms, attributes, lines, livekit, records, trtc};
 use crate::records::Millis;
 
 /// What sources need to know, and to remember, to read what is sent.
@@ -162,6 +162,20 @@ pub static SOURCES: &[Source] = &[
             acknowledge: Acknowledge::Code,
             admit: anybody,
             take: trtc::take,
+        }),
+        import: Import::Deliveries,
+    },
+    Source {
+        name: "livekit",
+        summary: "Recorded webhooks of LiveKit, one JSON object a line",
+        endpoint: Some(Endpoint {
+            path: "/ingest/livekit",
+            size: Size::Callback,
+            gzip: false,
+            cross_origin: false,
+            acknowledge: Acknowledge::Code,
+            admit: livekit::admit,
+            take: livekit::take,
         }),
         import: Import::Deliveries,
     },

@@ -36,6 +36,9 @@ def key(number, token=""):
 
 
 MAIN, TEMPORARY, BURST, STRANGER = key(1), key(2, "sts/token+of=the client tests"), key(3), key(4)
+LIVEKIT = {"app": 1400000004, "key": key(5), "api_key": "APIclientTests", "api_secret": "secretOfTheLiveKitServer-0123456789"}
+# The clock stands an hour after the evening of `docs/sources.md`.
+SOURCES = {"app": 1400000005, "key": key(6), "token": "token-of-the-sources-page", "clock": 1795374000}
 
 
 def account(name, app, *keys):
@@ -47,6 +50,10 @@ def account(name, app, *keys):
     lines += ["[[account.app]]", f"sdk_app_id = {app}"]
     if app == APP:
         lines += [f'trtc_callback_key = "{CALLBACK_KEY}"', f'ingest_token = "{INGEST_TOKEN}"']
+    if app == SOURCES["app"]:
+        lines += [f'ingest_token = "{SOURCES["token"]}"']
+    if app == LIVEKIT["app"]:
+        lines += [f'livekit = {{ api_key = "{LIVEKIT["api_key"]}", api_secret = "{LIVEKIT["api_secret"]}" }}']
     return "\n".join(lines)
 
 
@@ -241,7 +248,7 @@ def count_node(output):
 
 
 def main():
-    """Four servers, six clients, one line at the end."""
+    """The servers, the clients, one line at the end."""
     binary = str(pathlib.Path(sys.argv[1]).resolve())
     now = int(time.time())
     start = now - 3600
@@ -251,6 +258,7 @@ def main():
     try:
         # No limit here: the clients together ask more than twenty times a second.
         accounts = [account("main", APP, MAIN, TEMPORARY), account("other", 1400000003, STRANGER)]
+        accounts.append(account("livekit", LIVEKIT["app"], LIVEKIT["key"]))
         settings = "\n".join(["[limits]", "requests_per_second = 0", *accounts])
         servers.append(Server.with_settings(binary, folder, "main", settings))
         servers.append(Server.with_settings(binary, folder, "default", account("burst", 1400000002, BURST)))
@@ -260,10 +268,12 @@ def main():
         # The clock stands still, so that the second in which one request is allowed never ends.
         servers.append(Server.with_settings(binary, folder, "limited", settings, "--clock", str(now)))
         servers.append(Server(folder, "demo", binary, "demo"))
+        settings = "\n".join(["[limits]", "requests_per_second = 0", account("sources", SOURCES["app"], SOURCES["key"])])
+        servers.append(Server.with_settings(binary, folder, "sources", settings, "--clock", str(SOURCES["clock"])))
         tell_story(servers[0], start)
         story = {
             "endpoint": servers[0].endpoint, "app": APP, "start": start, "from": start - 200, "to": now + 60,
-            "main": MAIN, "temporary": TEMPORARY, "other_app": 1400000003,
+            "livekit": LIVEKIT, "sources": SOURCES | {"endpoint": servers[4].endpoint}, "main": MAIN, "temporary": TEMPORARY, "other_app": 1400000003,
             "default_endpoint": servers[1].endpoint, "burst": {"app": 1400000002, **BURST},
             "limited_endpoint": servers[2].endpoint, "limited": own,
             "demo": str(servers[3].log), "binary": binary, "expected": expected(start),
@@ -294,6 +304,9 @@ def run_clients(folder):
             sets.append((f"{tool}, {edition}", [python, "-m", "unittest", "-v", str(HERE / file)], environment, count_unittest))
         node = ["node", "--test", "--test-reporter=tap", str(HERE / "sdk.test.mjs")]
         sets.append((f"Node SDK, {edition}", node, environment | {"NODE_SDK": str(TEST / "node") + "/"}, count_node))
+    for name, file in (("LiveKit's package", "test_livekit.py"), ("docs/sources.md, pasted", "test_sources.py")):
+        python = str(TEST / "py-livekit" / "bin" / "python")
+        sets.append((name, [python, "-m", "unittest", "-v", str(HERE / file)], plain, count_unittest))
     for name, command, environment, count in sets:
         good, bad = run(name, command, environment, count)
         passed, failed = passed + good, failed + bad
