@@ -15,4 +15,5 @@ mod roundtrip;
 mod samples;
 mod server;
 mod signing;
+mod stats;
 mod vectors;
