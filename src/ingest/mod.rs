@@ -15,6 +15,7 @@ pub mod stats;
 pub mod export;
 pub mod deliveries;
 pub mod jwt;
+mod samples;
 mod apps;
 mod bounds;
 mod client;
@@ -27,7 +28,7 @@ mod words;
 pub use apps::{App, Apps, Janus, LiveKit};
 pub use bounds::{
     DELIVERY_BYTES_MAX, ID_BYTES_MAX, LINE_BYTES_MAX, LINES_MAX, MOMENT_END_MS, MOMENT_MIN_MS, RAW_BYTES_MAX,
-    REFUSED_LINES_SHOWN_MAX, TEXT_BYTES_MAX,
+    REFUSED_LINES_SHOWN_MAX, TEXT_BYTES_MAX, VALUES_MAX,
 };
 pub use client::{CLIENT_TOKEN_S_MAX, Told, client_token};
 pub use gzip::gunzip;
@@ -222,6 +223,9 @@ struct Reply<'a> {
     new: u64,
     duplicate: u64,
     refused: u64,
+    /// Values of measurements.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    samples: Option<u64>,
     lines: &'a [RefusedLine],
 }
 
@@ -246,10 +250,16 @@ impl Parsed {
         if nothing && self.refused_count > 0 { 400 } else { 200 }
     }
 
-    /// The reply, once the events are durable: JSON, as `docs/events.md` shows it. `new` and `duplicate` are
-    /// what the store counted.
-    pub fn reply(&self, new: u64, duplicate: u64) -> Vec<u8> {
-        let reply = Reply { new, duplicate, refused: self.refused_count, lines: &self.refused };
+    /// How many values of measurements there are.
+    pub fn values(&self) -> u64 {
+        self.samples.iter().map(|series| series.len() as u64).sum()
+    }
+
+    /// The reply, once all is durable: JSON, as `docs/events.md` shows it. `new` and `duplicate` are what the store
+    /// counted, `samples` the values of measurements it was given; where there were none they are not spoken of.
+    pub fn reply(&self, new: u64, duplicate: u64, samples: u64) -> Vec<u8> {
+        let samples = (samples > 0).then_some(samples);
+        let reply = Reply { new, duplicate, refused: self.refused_count, samples, lines: &self.refused };
         serde_json::to_vec(&reply).expect("texts and numbers are JSON")
     }
 }

@@ -9,6 +9,7 @@ mod happenings;
 mod hostile;
 mod http;
 mod ingest;
+mod quality;
 mod questions;
 mod replay;
 mod roundtrip;
