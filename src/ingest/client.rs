@@ -12,6 +12,9 @@ use crate::records::{AppId, Millis};
 /// How long the token of a client may be good, in seconds: a call that lasts longer has no business with one token.
 pub const CLIENT_TOKEN_S_MAX: u32 = 7 * 86_400;
 
+/// The largest body that the client of a user may send, unpacked. Anybody who is in a call has such a token.
+const CLIENT_BODY_BYTES_MAX: usize = 1_048_576;
+
 /// What else than a body tells whose it is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Told<'a> {
@@ -177,9 +180,12 @@ impl Client {
         Ok(())
     }
 
-    /// Whether it may send a body: nothing in it is about anybody else. What cannot be read is refused by whoever takes
+    /// Whether it may send a body: it is not large, and nothing in it is about anybody else. What cannot be read is refused by whoever takes
     /// it.
     pub(super) fn check_body(&self, body: &[u8]) -> Result<(), Rejected> {
+        if body.len() > CLIENT_BODY_BYTES_MAX {
+            return Err(Rejected::TooLarge { limit_bytes: CLIENT_BODY_BYTES_MAX });
+        }
         let mut outcome = Ok(());
         each_object(body, |json, _: &mut Parsed| {
             if json.trim_ascii_start().starts_with('{')

@@ -320,7 +320,7 @@ pub(super) fn as_number(value: &Loose<'_>) -> Option<f64> {
         Loose::Unsigned(number) => Some(*number as f64),
         Loose::Negative(number) => Some(*number as f64),
         Loose::Fraction(number) => Some(*number),
-        Loose::Absent | Loose::Null | Loose::Bool(_) | Loose::Text(_) | Loose::List | Loose::Object(_) => {
+        Loose::Absent | Loose::Null | Loose::Bool(_) | Loose::Text(_) | Loose::List(_) | Loose::Object(_) => {
             None
         }
     }

@@ -1,6 +1,7 @@
 //! The recorded call: a browser that sends over one connection and receives over another, with loss both ways.
 
 use super::*;
+use crate::server::{BEARER, Served, exchange, post, settings, temporary};
 
 const CALL: &str = include_str!("../../payloads/getstats/chromium_call.json");
 const DUMP: &[u8] = include_bytes!("../../payloads/getstats/chromium_call.rtcstats_v3.jsonl");
@@ -150,5 +151,66 @@ fn the_recordings_tell_the_browser() {
         let told: Vec<(Attr, &str)> = attrs.iter().map(|(attr, text)| (*attr, text.as_str())).collect();
         let wanted = [(Attr::Os, "Linux"), (Attr::SdkVersion, "Chrome 156.0.0.0"), (Attr::Device, "Linux")];
         assert_eq!(told, wanted);
+    }
+}
+
+/// What the API shows of the call, as `shown` has it.
+async fn answered(served: &Served) -> BTreeMap<String, BTreeMap<Metric, Points>> {
+    const NOW_S: i64 = 1_795_380_600;
+    let mut question = json!({
+        "SdkAppId": APP_ID.0, "StartTime": NOW_S - 600, "EndTime": NOW_S, "PageNumber": 0, "PageSize": 6,
+    });
+    let rooms = served.ask("DescribeRoomInfo", &question, NOW_S).await;
+    question["CommId"] = rooms["RoomList"][0]["CommId"].clone();
+    question["DataType"] = json!(["all"]);
+    let answer = served.ask("DescribeCallDetailInfo", &question, NOW_S).await;
+    let mut shown: BTreeMap<String, BTreeMap<Metric, Points>> = BTreeMap::new();
+    for series in answer["Data"].as_array().unwrap_or_else(|| panic!("series: {answer}")) {
+        assert_eq!(series["UserId"], USER);
+        let metric = Metric::ALL.iter().copied().find(|metric| series["DataType"] == metric.name());
+        let point = |point: &Value| {
+            (
+                Millis::from_secs(point["Time"].as_i64().expect("a time")),
+                point["Value"].as_f64().expect("a number"),
+            )
+        };
+        let points = series["Content"].as_array().expect("points").iter().map(point).collect();
+        let peer = series["PeerId"].as_str().expect("a peer").to_owned();
+        let replaced = shown.entry(peer).or_default().insert(metric.expect("a metric"), points);
+        assert_eq!(replaced, None, "no series comes twice");
+    }
+    shown
+}
+
+#[tokio::test]
+async fn the_api_shows_what_was_posted_in_any_order() {
+    let dir = temporary();
+    let apps = format!("[[account.app]]\nsdk_app_id = {}\ningest_token = \"ingest-token\"\n", APP_ID.0);
+    std::fs::write(dir.path().join("s.toml"), settings(&apps)).expect("written");
+    let event = |kind: &str, at_ms: i64| {
+        json!({ "kind": kind, "room": ROOM, "user": USER, "at_ms": at_ms }).to_string()
+    };
+    let events = [event("joined", 1_795_380_517_000), event("left", 1_795_380_541_000)].join("\n");
+    let bodies = bodies();
+    let twice = [bodies.clone(), bodies.clone()].concat();
+    for (name, bodies) in [
+        ("in order", bodies.clone()),
+        ("reversed", bodies.iter().rev().cloned().collect()),
+        ("shuffled", shuffled(bodies.clone(), 1)),
+        ("doubled", bodies.iter().flat_map(|body| [body.clone(), body.clone()]).collect()),
+        ("doubled and shuffled", shuffled(twice, 2)),
+    ] {
+        let arguments =
+            ["serve", "--memory", "--clock", "1795380600", "--config", "s.toml", "--listen", "127.0.0.1:0"];
+        let served = Served::start(dir.path(), &arguments);
+        let mut stream = served.connect().await;
+        let requests = [post("/ingest/events", &[BEARER], events.as_bytes())].into_iter();
+        let reports = bodies.iter().map(|body| post("/ingest/stats", &[BEARER], body.as_bytes()));
+        for request in requests.chain(reports) {
+            let reply = exchange(&mut stream, &request).await;
+            assert_eq!((reply.status, &reply.json()["refused"]), (200, &json!(0)), "{reply:?}");
+        }
+        compare(&answered(&served).await, name);
+        served.stop();
     }
 }

@@ -226,6 +226,17 @@ fn without_a_token_in_the_header_a_body_is_small_and_plain() {
     );
 }
 
+#[test]
+fn a_client_sends_no_large_bodies() {
+    let bearer = format!("Bearer {}", token());
+    let large = body_with(0, &objects(), json!({ "x": "x".repeat(1_048_576) }));
+    for path in ["/ingest/stats", "/ingest/attributes"] {
+        let outcome = send(path, &[("authorization", &bearer)], &[], &large);
+        assert_eq!(outcome, Err(Rejected::TooLarge { limit_bytes: 1_048_576 }));
+    }
+    send("/ingest/stats", &[("authorization", "Bearer ingest-token")], &[], &large).expect("taken");
+}
+
 /// Settings with one application.
 fn serve(dir: &std::path::Path) -> Served {
     let apps = format!("[[account.app]]\nsdk_app_id = {}\ningest_token = \"{SECRET}\"\n", APP_ID.0);
@@ -283,7 +294,7 @@ async fn pages_of_any_origin_may_send_statistics_and_attributes_and_nothing_else
     let reply =
         served.send(&post("/ingest/stats", &[origin, "Content-Type: text/plain"], plain.as_bytes())).await;
     assert_eq!((reply.status, reply.header("access-control-allow-origin")), (200, Some("*")));
-    assert_eq!(reply.json(), json!({ "new": 0, "duplicate": 0, "refused": 0, "lines": [] }));
+    assert_eq!(reply.json(), json!({ "new": 0, "duplicate": 0, "samples": 2, "refused": 0, "lines": [] }));
     let packed = crate::server::gzip(body(2, &objects()).as_bytes());
     let reply = served.send(&post("/ingest/stats", &[&bearer, "Content-Encoding: gzip"], &packed)).await;
     assert_eq!(reply.status, 200, "{reply:?}");
