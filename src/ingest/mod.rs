@@ -3,21 +3,24 @@
 //! the caller makes them durable before it acknowledges.
 //!
 //! Each source has one file and one row in [`SOURCES`]; nothing outside knows its payload. [`trtc`] reads the
-//! callbacks of Tencent RTC, [`livekit`] the webhooks of LiveKit; [`lines`] neutral events, one JSON object a line; [`attributes`] facts about users;
-//! [`records`] finished records as NDJSON or CSV; [`deliveries`] recorded HTTP deliveries; [`jwt`] signed tokens. [`export`] writes what
-//! [`lines`] and [`records`] read. `docs/events.md` describes the formats with examples.
+//! callbacks of Tencent RTC, [`livekit`] the webhooks of LiveKit, [`stats`] WebRTC statistics; [`lines`] neutral events,
+//! one JSON object a line; [`attributes`] facts about users; [`records`] finished records as NDJSON or CSV;
+//! [`deliveries`] recorded HTTP deliveries; [`jwt`] signed tokens. [`export`] writes what [`lines`] and [`records`] read.
+//! `docs/events.md` describes the formats with examples.
 
 pub mod trtc;
 pub mod livekit;
 pub mod lines;
 pub mod attributes;
 pub mod records;
+pub mod stats;
 pub mod export;
 pub mod deliveries;
 pub mod jwt;
 mod samples;
 mod apps;
 mod bounds;
+mod client;
 mod gzip;
 mod privacy;
 mod row;
@@ -29,6 +32,7 @@ pub use bounds::{
     DELIVERY_BYTES_MAX, ID_BYTES_MAX, LINE_BYTES_MAX, LINES_MAX, MOMENT_END_MS, MOMENT_MIN_MS, RAW_BYTES_MAX,
     REFUSED_LINES_SHOWN_MAX, TEXT_BYTES_MAX, VALUES_MAX,
 };
+pub use client::{CLIENT_TOKEN_S_MAX, Told, client_token};
 pub use gzip::gunzip;
 pub use privacy::ClientIpPolicy;
 pub use source::{Acknowledge, Endpoint, Head, Import, Ingest, SOURCES, Size, Source};
@@ -83,6 +87,14 @@ pub enum Rejected {
     /// The token is for another body.
     #[error("the token's sha256 is not that of this body: expected base64(SHA-256(raw body))")]
     BadBodyHash,
+    /// The token is good for longer than the token of a client may be.
+    #[error("the token is good for too long: exp may be at most {CLIENT_TOKEN_S_MAX} s after iat")]
+    LongToken,
+    /// The token is for something else.
+    #[error(
+        "the token is not for this {0}: what a client sends is about the app, room and user of its token"
+    )]
+    NotGranted(&'static str),
     /// The delivery cannot be read.
     #[error("{place}: {what}")]
     Malformed {
@@ -101,7 +113,7 @@ pub enum Rejected {
 
 impl Rejected {
     /// Every value that [`Rejected::name`] has.
-    pub const NAMES: [&'static str; 15] = [
+    pub const NAMES: [&'static str; 17] = [
         "unknown_app",
         "missing_signature",
         "bad_signature",
@@ -115,6 +127,8 @@ impl Rejected {
         "expired_token",
         "unknown_key",
         "bad_body_hash",
+        "long_token",
+        "not_granted",
         "malformed",
         "too_large",
     ];
@@ -133,7 +147,9 @@ impl Rejected {
             | Rejected::BadTokenSignature
             | Rejected::EarlyToken
             | Rejected::ExpiredToken
-            | Rejected::BadBodyHash => 401,
+            | Rejected::BadBodyHash
+            | Rejected::LongToken => 401,
+            Rejected::NotGranted(_) => 403,
             Rejected::Malformed { .. } => 400,
             Rejected::TooLarge { .. } => 413,
         }
@@ -155,8 +171,10 @@ impl Rejected {
             Rejected::ExpiredToken => 10,
             Rejected::UnknownKey(_) => 11,
             Rejected::BadBodyHash => 12,
-            Rejected::Malformed { .. } => 13,
-            Rejected::TooLarge { .. } => 14,
+            Rejected::LongToken => 13,
+            Rejected::NotGranted(_) => 14,
+            Rejected::Malformed { .. } => 15,
+            Rejected::TooLarge { .. } => 16,
         };
         Rejected::NAMES[place]
     }
@@ -261,6 +279,23 @@ impl Parsed {
     }
 }
 
+/// Runs `take` over a body that is one JSON object, over however many lines, or one object a line.
+fn each_object(body: &[u8], mut take: impl FnMut(&str, &mut Parsed) -> Result<(), String>) -> Parsed {
+    let one = body.trim_ascii();
+    let first = one.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let goes_on =
+        || serde_json::from_slice::<serde::de::IgnoredAny>(first).is_err_and(|error| error.is_eof());
+    if one.is_empty() || (first.len() < one.len() && !goes_on()) {
+        return each_line(body, LINES_MAX, take);
+    }
+    let mut parsed = Parsed::default();
+    let outcome = bounds::delivery(one).and_then(|object| take(object, &mut parsed));
+    if let Err(why) = outcome {
+        parsed.refuse(1, why);
+    }
+    parsed
+}
+
 /// Runs `take` over the lines of `body`, passing over blank ones, and collects what it gives. Lines beyond
 /// `lines_max` are refused unread.
 fn each_line(
@@ -308,6 +343,8 @@ mod tests {
             Rejected::ExpiredToken,
             Rejected::UnknownKey(String::new()),
             Rejected::BadBodyHash,
+            Rejected::LongToken,
+            Rejected::NotGranted("room"),
             Rejected::malformed("body", "empty"),
             Rejected::TooLarge { limit_bytes: 1 },
         ];

@@ -16,4 +16,5 @@ mod roundtrip;
 mod samples;
 mod server;
 mod signing;
+mod stats;
 mod vectors;

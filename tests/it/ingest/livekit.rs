@@ -41,7 +41,7 @@ fn deliver(
 ) -> Result<Parsed, Rejected> {
     let endpoint = Source::named("livekit").and_then(|source| source.endpoint.as_ref()).expect("a source");
     let header = |name: &str| authorization.filter(|_| name == "authorization");
-    let head = Head { tail, header: &header, is_local: false, received: at, verify };
+    let head = Head { tail, query: &[], header: &header, is_local: false, received: at, verify };
     let ingest = Ingest::new(apps());
     if verify {
         (endpoint.admit)(&ingest, &head)?;
