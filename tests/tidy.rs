@@ -81,6 +81,7 @@ const DOCUMENTS: &[&str] = &[
     "docs/quality.md",
     "docs/records.md",
     "docs/sources.md",
+    "docs/stats.md",
     "docs/storage.md",
     "docs/user-events.md",
 ];
