@@ -51,7 +51,7 @@ enum Command {
     Demo(demo::Arguments),
     /// Read recorded deliveries, neutral events or finished records into the store.
     Import(import::Arguments),
-    /// Write users, calls or events of the store.
+    /// Write users, calls, events or measurements of the store.
     Export(export::Arguments),
     /// Sign a request for any action, send it, print the reply.
     Call(call::Arguments),

@@ -125,6 +125,7 @@ impl<S: Store + 'static> Server<S> {
     /// Stores what is good, and tells what became of it.
     async fn keep(&self, mut parsed: Parsed, received: Millis, endpoint: &Endpoint) -> Result<Reply, HangUp> {
         let status = StatusCode::from_u16(parsed.status()).unwrap_or(StatusCode::OK);
+        let values = parsed.values();
         let appended = match self.append(&mut parsed, received).await {
             Ok(appended) => appended,
             Err(error) => return self.not_stored(&error, endpoint),
@@ -132,7 +133,7 @@ impl<S: Store + 'static> Server<S> {
         self.metrics.refused(LINE, parsed.refused_count);
         Ok(match endpoint.acknowledge {
             Acknowledge::Code | Acknowledge::CodeOrNothing => json(StatusCode::OK, r#"{"code":0}"#),
-            Acknowledge::Lines => json(status, parsed.reply(appended.new, appended.duplicate)),
+            Acknowledge::Lines => json(status, parsed.reply(appended.new, appended.duplicate, values)),
         })
     }
 
@@ -149,7 +150,9 @@ impl<S: Store + 'static> Server<S> {
             self.metrics.appended(appended.new, appended.duplicate, stopwatch.elapsed_us());
         }
         if !samples.is_empty() {
+            let values = samples.iter().map(|series| series.len() as u64).sum();
             self.store.append_samples(samples).await?;
+            self.metrics.sampled(values);
         }
         Ok(appended)
     }

@@ -3,16 +3,18 @@
 //! the caller makes them durable before it acknowledges.
 //!
 //! Each source has one file and one row in [`SOURCES`]; nothing outside knows its payload. [`trtc`] reads the
-//! callbacks of Tencent RTC; [`lines`] neutral events, one JSON object a line; [`attributes`] facts about users;
+//! callbacks of Tencent RTC; [`janus`] the events of Janus; [`lines`] neutral events, one JSON object a line; [`attributes`] facts about users;
 //! [`records`] finished records as NDJSON or CSV; [`deliveries`] recorded HTTP deliveries. [`export`] writes what
 //! [`lines`] and [`records`] read. `docs/events.md` describes the formats with examples.
 
 pub mod trtc;
+pub mod janus;
 pub mod lines;
 pub mod attributes;
 pub mod records;
 pub mod export;
 pub mod deliveries;
+mod samples;
 mod apps;
 mod bounds;
 mod gzip;
@@ -24,7 +26,7 @@ mod words;
 pub use apps::{App, Apps, Janus, LiveKit};
 pub use bounds::{
     DELIVERY_BYTES_MAX, ID_BYTES_MAX, LINE_BYTES_MAX, LINES_MAX, MOMENT_END_MS, MOMENT_MIN_MS, RAW_BYTES_MAX,
-    REFUSED_LINES_SHOWN_MAX, TEXT_BYTES_MAX,
+    REFUSED_LINES_SHOWN_MAX, TEXT_BYTES_MAX, VALUES_MAX,
 };
 pub use gzip::gunzip;
 pub use privacy::ClientIpPolicy;
@@ -54,6 +56,15 @@ pub enum Rejected {
     /// The bearer token belongs to no application.
     #[error("the bearer token belongs to no application")]
     BadToken,
+    /// The request carries no user name and password.
+    #[error("header Authorization is missing: expected `Basic base64(user:password)`")]
+    MissingPassword,
+    /// They are not those of the application.
+    #[error("user name or password is wrong")]
+    BadPassword,
+    /// No credentials are set, and the sender is on another machine.
+    #[error("no user and password are set for this application, so only this machine may send")]
+    NotLocal,
     /// The delivery cannot be read.
     #[error("{place}: {what}")]
     Malformed {
@@ -72,13 +83,16 @@ pub enum Rejected {
 
 impl Rejected {
     /// Every value that [`Rejected::name`] has.
-    pub const NAMES: [&'static str; 8] = [
+    pub const NAMES: [&'static str; 11] = [
         "unknown_app",
         "missing_signature",
         "bad_signature",
         "no_key",
         "missing_token",
         "bad_token",
+        "missing_password",
+        "bad_password",
+        "not_local",
         "malformed",
         "too_large",
     ];
@@ -91,7 +105,10 @@ impl Rejected {
             | Rejected::BadSignature
             | Rejected::NoKey(_)
             | Rejected::MissingToken
-            | Rejected::BadToken => 401,
+            | Rejected::BadToken
+            | Rejected::MissingPassword
+            | Rejected::BadPassword
+            | Rejected::NotLocal => 401,
             Rejected::Malformed { .. } => 400,
             Rejected::TooLarge { .. } => 413,
         }
@@ -106,8 +123,11 @@ impl Rejected {
             Rejected::NoKey(_) => 3,
             Rejected::MissingToken => 4,
             Rejected::BadToken => 5,
-            Rejected::Malformed { .. } => 6,
-            Rejected::TooLarge { .. } => 7,
+            Rejected::MissingPassword => 6,
+            Rejected::BadPassword => 7,
+            Rejected::NotLocal => 8,
+            Rejected::Malformed { .. } => 9,
+            Rejected::TooLarge { .. } => 10,
         };
         Rejected::NAMES[place]
     }
@@ -169,6 +189,9 @@ struct Reply<'a> {
     new: u64,
     duplicate: u64,
     refused: u64,
+    /// Values of measurements.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    samples: Option<u64>,
     lines: &'a [RefusedLine],
 }
 
@@ -193,10 +216,16 @@ impl Parsed {
         if nothing && self.refused_count > 0 { 400 } else { 200 }
     }
 
-    /// The reply, once the events are durable: JSON, as `docs/events.md` shows it. `new` and `duplicate` are
-    /// what the store counted.
-    pub fn reply(&self, new: u64, duplicate: u64) -> Vec<u8> {
-        let reply = Reply { new, duplicate, refused: self.refused_count, lines: &self.refused };
+    /// How many values of measurements there are.
+    pub fn values(&self) -> u64 {
+        self.samples.iter().map(|series| series.len() as u64).sum()
+    }
+
+    /// The reply, once all is durable: JSON, as `docs/events.md` shows it. `new` and `duplicate` are what the store
+    /// counted, `samples` the values of measurements it was given; where there were none they are not spoken of.
+    pub fn reply(&self, new: u64, duplicate: u64, samples: u64) -> Vec<u8> {
+        let samples = (samples > 0).then_some(samples);
+        let reply = Reply { new, duplicate, refused: self.refused_count, samples, lines: &self.refused };
         serde_json::to_vec(&reply).expect("texts and numbers are JSON")
     }
 }
@@ -241,6 +270,9 @@ mod tests {
             Rejected::NoKey(AppId(1)),
             Rejected::MissingToken,
             Rejected::BadToken,
+            Rejected::MissingPassword,
+            Rejected::BadPassword,
+            Rejected::NotLocal,
             Rejected::malformed("body", "empty"),
             Rejected::TooLarge { limit_bytes: 1 },
         ];
