@@ -76,6 +76,7 @@ const DOCUMENTS: &[&str] = &[
     "docs/deviations.md",
     "docs/errors.md",
     "docs/events.md",
+    "docs/janus.md",
     "docs/logging.md",
     "docs/operations.md",
     "docs/quality.md",

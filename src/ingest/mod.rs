@@ -3,13 +3,14 @@
 //! the caller makes them durable before it acknowledges.
 //!
 //! Each source has one file and one row in [`SOURCES`]; nothing outside knows its payload. [`trtc`] reads the
-//! callbacks of Tencent RTC, [`livekit`] the webhooks of LiveKit, [`stats`] WebRTC statistics; [`lines`] neutral events,
+//! callbacks of Tencent RTC, [`livekit`] the webhooks of LiveKit, [`janus`] the events of Janus, [`stats`] WebRTC statistics; [`lines`] neutral events,
 //! one JSON object a line; [`attributes`] facts about users; [`records`] finished records as NDJSON or CSV;
 //! [`deliveries`] recorded HTTP deliveries; [`jwt`] signed tokens. [`export`] writes what [`lines`] and [`records`] read.
 //! `docs/events.md` describes the formats with examples.
 
 pub mod trtc;
 pub mod livekit;
+pub mod janus;
 pub mod lines;
 pub mod attributes;
 pub mod records;
@@ -95,6 +96,15 @@ pub enum Rejected {
         "the token is not for this {0}: what a client sends is about the app, room and user of its token"
     )]
     NotGranted(&'static str),
+    /// The request carries no user name and password.
+    #[error("header Authorization is missing: expected `Basic base64(user:password)`")]
+    MissingPassword,
+    /// They are not those of the application.
+    #[error("user name or password is wrong")]
+    BadPassword,
+    /// No credentials are set, and the sender is on another machine.
+    #[error("no user and password are set for this application, so only this machine may send")]
+    NotLocal,
     /// The delivery cannot be read.
     #[error("{place}: {what}")]
     Malformed {
@@ -113,7 +123,7 @@ pub enum Rejected {
 
 impl Rejected {
     /// Every value that [`Rejected::name`] has.
-    pub const NAMES: [&'static str; 17] = [
+    pub const NAMES: [&'static str; 20] = [
         "unknown_app",
         "missing_signature",
         "bad_signature",
@@ -129,6 +139,9 @@ impl Rejected {
         "bad_body_hash",
         "long_token",
         "not_granted",
+        "missing_password",
+        "bad_password",
+        "not_local",
         "malformed",
         "too_large",
     ];
@@ -148,7 +161,10 @@ impl Rejected {
             | Rejected::EarlyToken
             | Rejected::ExpiredToken
             | Rejected::BadBodyHash
-            | Rejected::LongToken => 401,
+            | Rejected::LongToken
+            | Rejected::MissingPassword
+            | Rejected::BadPassword
+            | Rejected::NotLocal => 401,
             Rejected::NotGranted(_) => 403,
             Rejected::Malformed { .. } => 400,
             Rejected::TooLarge { .. } => 413,
@@ -173,8 +189,11 @@ impl Rejected {
             Rejected::BadBodyHash => 12,
             Rejected::LongToken => 13,
             Rejected::NotGranted(_) => 14,
-            Rejected::Malformed { .. } => 15,
-            Rejected::TooLarge { .. } => 16,
+            Rejected::MissingPassword => 15,
+            Rejected::BadPassword => 16,
+            Rejected::NotLocal => 17,
+            Rejected::Malformed { .. } => 18,
+            Rejected::TooLarge { .. } => 19,
         };
         Rejected::NAMES[place]
     }
@@ -345,6 +364,9 @@ mod tests {
             Rejected::BadBodyHash,
             Rejected::LongToken,
             Rejected::NotGranted("room"),
+            Rejected::MissingPassword,
+            Rejected::BadPassword,
+            Rejected::NotLocal,
             Rejected::malformed("body", "empty"),
             Rejected::TooLarge { limit_bytes: 1 },
         ];

@@ -3,7 +3,7 @@
 //! Nothing outside of this module knows one source from another.
 
 use super::client::{Sender, Told};
-use super::{Apps, Parsed, Rejected, Terms, attributes, lines, livekit, records, stats, trtc};
+use super::{Apps, Parsed, Rejected, Terms, attributes, janus, lines, livekit, records, stats, trtc};
 use crate::records::Millis;
 
 /// What sources need to know, and to remember, to read what is sent.
@@ -11,12 +11,14 @@ use crate::records::Millis;
 pub struct Ingest {
     /// Who may send.
     pub apps: Apps,
+    /// What Janus told before.
+    pub janus: janus::Memory,
 }
 
 impl Ingest {
     /// For these applications, with nothing remembered.
     pub fn new(apps: Apps) -> Ingest {
-        Ingest { apps }
+        Ingest { apps, janus: janus::Memory::default() }
     }
 }
 
@@ -191,6 +193,20 @@ pub static SOURCES: &[Source] = &[
         import: Import::Deliveries,
     },
     Source {
+        name: "janus",
+        summary: "Recorded events of Janus, one delivery a line; --app says whose",
+        endpoint: Some(Endpoint {
+            path: "/ingest/janus/",
+            size: Size::Batch,
+            gzip: true,
+            cross_origin: false,
+            acknowledge: Acknowledge::CodeOrNothing,
+            admit: janus::admit,
+            take: janus::take,
+        }),
+        import: Import::DeliveriesInOrder,
+    },
+    Source {
         name: "events",
         summary: "Neutral events, one JSON object a line",
         endpoint: Some(Endpoint {
@@ -253,6 +269,9 @@ mod tests {
         check("/ingest/events", Some(("/ingest/events", None)));
         check("/ingest/events/", None);
         check("/ingest/trtc/1", None);
+        check("/ingest/janus/1400000001", Some(("/ingest/janus/", Some("1400000001"))));
+        check("/ingest/janus/", None);
+        check("/ingest/janus/1/2", None);
         check("/ingest/records", None);
         check("/ingest/", None);
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rollbook::actions::{Account, Api, Key, Policy};
 use rollbook::clock::Clock;
 use rollbook::http::{self, Bounds, Ids, Server, listen, tls};
-use rollbook::ingest::{App, Apps, ClientIpPolicy, Ingest};
+use rollbook::ingest::{App, Apps, ClientIpPolicy, Ingest, Janus};
 use rollbook::limits::{Edition, Secret};
 use rollbook::records::quality::Series;
 use rollbook::records::{AppId, Call, CommId, Event, Millis, Session};
@@ -157,6 +157,7 @@ fn start_with(bounds: Bounds, store: Moody, tls: Option<tokio_rustls::TlsAccepto
     let app = App {
         trtc_callback_key: Some(Secret::new(CALLBACK_KEY)),
         ingest_token: Some(Secret::new(INGEST_TOKEN)),
+        janus: Some(Janus { credentials: None }),
         ..App::new(AppId(APP))
     };
     let apps = Apps::new(vec![app], ClientIpPolicy::Keep);
@@ -443,6 +444,29 @@ async fn a_broken_store_is_told_and_nothing_is_acknowledged() {
     let reply = server.send(&signed("x", "DescribeUserInfo", QUESTION)).await;
     assert_eq!((reply.status, reply.code().as_str()), (200, "InternalError.DBError"));
     server.stop().await;
+}
+
+#[tokio::test]
+async fn a_sender_that_takes_any_status_for_success_gets_none_when_nothing_was_kept() {
+    let joined =
+        r#""event":{"plugin":"janus.plugin.videoroom","data":{"event":"joined","room":7,"id":"bob"}}"#;
+    let joined = format!(r#"{{"type":64,"timestamp":{NOW_S}000000,"session_id":1,"handle_id":2,{joined}}}"#);
+    let statistics =
+        r#""event":{"mid":"0","media":"audio","lost":0,"packets-received":9,"bytes-received":900}"#;
+    let statistics =
+        format!(r#"{{"type":32,"timestamp":{NOW_S}000001,"session_id":1,"handle_id":2,{statistics}}}"#);
+    let path = format!("/ingest/janus/{APP}");
+    for store in [Moody::broken(), Moody::good()] {
+        let broken = store.broken;
+        let server = start(small(), store);
+        for body in [&joined, &statistics] {
+            let mut stream = server.connect().await;
+            stream.write_all(&post(&path, &[], body.as_bytes())).await.expect("written");
+            let status = read_reply(&mut stream).await.map(|reply| reply.status);
+            assert_eq!(status, if broken { None } else { Some(200) }, "{body}");
+        }
+        server.stop().await;
+    }
 }
 
 #[tokio::test]

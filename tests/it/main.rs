@@ -9,6 +9,7 @@ mod happenings;
 mod hostile;
 mod http;
 mod ingest;
+mod janus;
 mod quality;
 mod questions;
 mod replay;
