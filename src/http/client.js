@@ -1,10 +1,10 @@
-// rollbook.watch(peerConnection, {endpoint, token, room, user, …}) tells a rollbook server how good a call is.
+// rollbook.watch(peerConnection, {endpoint, token, room, user}) tells a rollbook server how good a call is.
 // docs/client.md says how.
 (() => {
-const BATCH_MS = 10000, REPLY_MS = 30000, RETRY_MS = 60000;
+const BATCH_MS = 1e4, REPLY_MS = 3e4, RETRY_MS = 6e4;
 const UNSENT_MAX = 300; // samples
-const BODY_MAX = 30000; // characters: a page that closes may have 64 KiB under way
-const FAILURES_MAX = 10; // once it is over
+const BODY_MAX = 25000; // characters and a sample: a closing page may have 64 KiB under way
+const FAILURES_MAX = 10; // once over
 
 // What the server reads. All else stays here, above all addresses.
 const RTP = "kind ssrc mid contentType frameWidth frameHeight framesPerSecond ";
@@ -18,7 +18,7 @@ const KEPT = {
   transport: "selectedCandidatePairId",
   codec: "mimeType clockRate",
 };
-// Pairs that are not in use, and codecs of the usual rates, tell nothing.
+// Idle pairs and codecs of the usual rates tell nothing.
 const tells = ({ type, nominated, selected, clockRate }) =>
   type in KEPT && (type != "candidate-pair" || nominated || selected) && !(clockRate >= 48000);
 
@@ -27,50 +27,55 @@ const warn = (text) => (said[text] ||= !console.warn("rollbook: " + text));
 
 function begin(connection, { endpoint, token, room, user, peer, peers, attributes, interval = 2000 }) {
   if (!connection?.getStats || !endpoint || !token || !room || !user)
-    throw "a connection, endpoint, token, room and user are needed";
+    throw "a connection, endpoint, token, room, user are needed";
   const url = endpoint.replace(/\/$/, "") + "/ingest/stats";
   const pc = Math.random().toString(36).slice(2);
-  const renews = typeof token == "function", asks = typeof peer == "function";
+  const renews = typeof token == "function";
   let known = renews ? "" : token, isFresh, isTold;
-  let unsent = []; // samples as JSON, the oldest first
+  let unsent = []; // samples as JSON, oldest first
   const ended = new AbortController();
-  let failures = 0, retry, timer; // no timer: it is over
+  let latest = 0, failures = 0, retry, timer; // no timer: it is over
 
   const keep = (samples) => (unsent = samples.slice(-UNSENT_MAX));
   const isDue = () => !retry && unsent.length * interval >= BATCH_MS;
 
   async function sample() {
     const all = [...(await connection.getStats()).values()].filter(tells);
-    if (!all.some(({ type }) => /^(in|out)bound/.test(type))) return;
+    if (!all.some(({ type }) => /^(in|out)b/.test(type))) return;
     const newest = Math.max(...all.map(({ timestamp }) => timestamp));
-    // The clock of statistics may have stood still while the machine slept.
+    // Rates of a moment are noise.
+    if (newest - latest < interval / 2) return;
+    latest = newest;
+    // The clock of statistics may stand still while a machine sleeps.
     const now = Date.now(), late = Math.abs(now - newest) > 1000 ? now - newest : 0, from = {};
     const reports = all.map((report) => {
-      const { id, type, timestamp, mid, trackIdentifier: track } = report, kept = { id, type };
+      const { type, timestamp, mid, trackIdentifier: track } = report, kept = {};
       if (timestamp != newest) kept.timestamp = timestamp + late;
-      for (const name of KEPT[type].split(" ")) kept[name] = report[name];
-      const name = type == "inbound-rtp" && (asks ? peer(mid, track) : peers?.[mid] ?? peers?.[track]);
+      for (const name of ("id type " + KEPT[type]).split(" ")) kept[name] = report[name];
+      const name = type == "inbound-rtp" && (typeof peer == "function" ? peer(mid, track) : peers?.[mid] ?? peers?.[track]);
       if (name) from[mid ?? track] = name;
       return kept;
     });
-    keep([...unsent, JSON.stringify({ ts: Math.round(newest + late), peers: from, reports })]);
+    keep([...unsent, JSON.stringify({ ts: Math.round(newest + late), pc, peers: from, reports })]);
   }
 
-  // With a token at hand the request is under way when this returns: a page that closes will not wait.
+  // Given a token, the request is under way when this returns: a closing page does not wait.
   async function deliver(isLast) {
     if (!unsent.length) return;
     let count = 0, size = 0, status = 0, isGood, text;
-    do size += unsent[count++].length;
-    while (count < unsent.length && size + unsent[count].length < BODY_MAX);
+    while (count < unsent.length && size < BODY_MAX) size += unsent[count++].length;
     const samples = unsent.splice(0, count);
     try {
       if (!known) [known, isFresh] = [await token(), true];
-      const head = { token: known, room, user, pc, peer };
-      if (!isTold && attributes !== false) Object.assign(head, { userAgent: navigator.userAgent, attributes });
+      const head = { token: known, room, user, peer };
+      if (!isTold && attributes !== false) {
+        head.userAgent = navigator.userAgent;
+        head.attributes = { client_type: "browser", ...attributes };
+      }
       const body = JSON.stringify(head).slice(0, -1) + `,"samples":[${samples}]}`;
       if (isLast && !("keepalive" in Request.prototype)) isGood = navigator.sendBeacon(url, body);
       else {
-        // What is sent again may be more than `keepalive` allows.
+        // What piled up may be more than `keepalive` allows.
         const keepalive = isLast || !failures, signal = AbortSignal.timeout?.(REPLY_MS);
         const reply = await fetch(url, { method: "POST", body, keepalive, signal, credentials: "omit" });
         [status, isGood, text] = [reply.status, reply.ok, await reply.text()];
@@ -87,8 +92,7 @@ function begin(connection, { endpoint, token, room, user, peer, peers, attribute
       } else if (++failures > FAILURES_MAX && !timer) unsent = [];
     }
     if (!retry && unsent.length && (failures || !timer || isDue())) {
-      const wait = Math.min(RETRY_MS, 500 * 2 ** failures) * (0.5 + Math.random() / 2);
-      retry = setTimeout(send, failures && wait);
+      retry = setTimeout(send, failures && Math.min(RETRY_MS, 500 * 2 ** failures) * (0.5 + Math.random() / 2));
     }
   }
 
@@ -97,7 +101,7 @@ function begin(connection, { endpoint, token, room, user, peer, peers, attribute
     deliver();
   }
 
-  // What is here at once, then what can still be learned. Two bodies are what may be under way.
+  // What is here at once, then what can still be learned.
   function last() {
     const flush = () => [deliver(true), deliver(true)];
     flush();
