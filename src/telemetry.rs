@@ -46,6 +46,7 @@ enum Family {
     RequestDuration,
     Accepted,
     Duplicate,
+    SampleValues,
     Refused,
     Lateness,
     AppendDuration,
@@ -67,6 +68,8 @@ const METRICS: &[(Family, &str, &str, &str, &str)] = &[
         "Events that were new."),
     (Family::Duplicate, "rollbook_events_duplicate_total", "counter", "",
         "Events that were known already."),
+    (Family::SampleValues, "rollbook_sample_values_total", "counter", "",
+        "Values of measurements that were taken, known ones included."),
     (Family::Refused, "rollbook_events_refused_total", "counter", "reason",
         "Deliveries and lines that were refused."),
     (Family::Lateness, "rollbook_event_lateness_seconds", "histogram", "",
@@ -205,6 +208,7 @@ pub struct Metrics {
     request_us: Histogram,
     accepted: AtomicU64,
     duplicate: AtomicU64,
+    sample_values: AtomicU64,
     refused: Counters,
     lateness_us: Histogram,
     append_us: Histogram,
@@ -227,6 +231,7 @@ impl Metrics {
             request_us: Histogram::new(DURATION_BOUNDS_US),
             accepted: AtomicU64::new(0),
             duplicate: AtomicU64::new(0),
+            sample_values: AtomicU64::new(0),
             refused: Counters::new(reasons),
             lateness_us: Histogram::new(LATENESS_BOUNDS_US),
             append_us: Histogram::new(DURATION_BOUNDS_US),
@@ -246,6 +251,11 @@ impl Metrics {
         self.accepted.fetch_add(new, Ordering::Relaxed);
         self.duplicate.fetch_add(duplicate, Ordering::Relaxed);
         self.append_us.observe_us(took_us);
+    }
+
+    /// Values of measurements became durable.
+    pub fn sampled(&self, values: u64) {
+        self.sample_values.fetch_add(values, Ordering::Relaxed);
     }
 
     /// The store made a commit durable.
@@ -308,6 +318,7 @@ impl Metrics {
             Family::CommitDuration => self.commit_us.render(name, page),
             Family::Accepted => plain(page, self.accepted.load(Ordering::Relaxed)),
             Family::Duplicate => plain(page, self.duplicate.load(Ordering::Relaxed)),
+            Family::SampleValues => plain(page, self.sample_values.load(Ordering::Relaxed)),
             Family::OpenCalls => plain(page, gauges.open_calls),
             Family::OpenSessions => plain(page, gauges.open_sessions),
             Family::Orphans => plain(page, gauges.orphans),
@@ -360,6 +371,7 @@ mod tests {
         check(
             |m| {
                 m.appended(3, 2, 4_000);
+                m.sampled(17);
                 m.refused("late", 5);
                 m.refused("never heard of", 1);
                 m.arrived(-5);
@@ -370,6 +382,7 @@ mod tests {
             &[
                 "rollbook_events_accepted_total 3",
                 "rollbook_events_duplicate_total 2",
+                "rollbook_sample_values_total 17",
                 "rollbook_events_refused_total{reason=\"late\"} 5",
                 "rollbook_events_refused_total{reason=\"other\"} 1",
                 "rollbook_event_lateness_seconds_bucket{le=\"0.1\"} 1",

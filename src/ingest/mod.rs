@@ -4,17 +4,21 @@
 //!
 //! Each source has one file and one row in [`SOURCES`]; nothing outside knows its payload. [`trtc`] reads the
 //! callbacks of Tencent RTC; [`lines`] neutral events, one JSON object a line; [`attributes`] facts about users;
-//! [`records`] finished records as NDJSON or CSV; [`deliveries`] recorded HTTP deliveries. [`export`] writes what
-//! [`lines`] and [`records`] read. `docs/events.md` describes the formats with examples.
+//! [`records`] finished records as NDJSON or CSV; [`stats`] WebRTC statistics; [`deliveries`] recorded HTTP deliveries; [`jwt`] signed
+//! tokens. [`export`] writes what [`lines`] and [`records`] read. `docs/events.md` describes the formats with examples.
 
 pub mod trtc;
 pub mod lines;
 pub mod attributes;
 pub mod records;
+pub mod stats;
 pub mod export;
 pub mod deliveries;
+pub mod jwt;
+mod samples;
 mod apps;
 mod bounds;
+mod client;
 mod gzip;
 mod privacy;
 mod row;
@@ -24,8 +28,9 @@ mod words;
 pub use apps::{App, Apps, Janus, LiveKit};
 pub use bounds::{
     DELIVERY_BYTES_MAX, ID_BYTES_MAX, LINE_BYTES_MAX, LINES_MAX, MOMENT_END_MS, MOMENT_MIN_MS, RAW_BYTES_MAX,
-    REFUSED_LINES_SHOWN_MAX, TEXT_BYTES_MAX,
+    REFUSED_LINES_SHOWN_MAX, TEXT_BYTES_MAX, VALUES_MAX,
 };
+pub use client::{CLIENT_TOKEN_S_MAX, Told, client_token};
 pub use gzip::gunzip;
 pub use privacy::ClientIpPolicy;
 pub use source::{Acknowledge, Endpoint, Head, Import, Ingest, SOURCES, Size, Source};
@@ -48,12 +53,40 @@ pub enum Rejected {
     /// The application has no callback key, and unsigned callbacks are not allowed for it.
     #[error("application {0} has no trtc_callback_key: set it, or allow trtc_unsigned")]
     NoKey(AppId),
-    /// The request carries no bearer token.
-    #[error("header Authorization is missing: expected `Bearer <ingest_token>`")]
+    /// The request carries no token.
+    #[error("header Authorization is missing: expected `Bearer <token>`")]
     MissingToken,
     /// The bearer token belongs to no application.
     #[error("the bearer token belongs to no application")]
     BadToken,
+    /// What should be a signed token is none.
+    #[error("the token is no JWT: {0}")]
+    UnreadableToken(&'static str),
+    /// The token is signed in another way, or not at all.
+    #[error("the token's algorithm is not HS256")]
+    BadAlgorithm,
+    /// The token's signature is not made with the secret of whom it names.
+    #[error(
+        "the token's signature does not match: it must be made with the secret that belongs to what the token names"
+    )]
+    BadTokenSignature,
+    /// The token is not good yet.
+    #[error(
+        "the token is not good yet: nbf or iat is more than {} s ahead of this server's clock",
+        jwt::LEEWAY_S
+    )]
+    EarlyToken,
+    /// The token is not good any more.
+    #[error("the token has expired: exp is more than {} s behind this server's clock", jwt::LEEWAY_S)]
+    ExpiredToken,
+    /// The token is good for longer than the token of a client may be.
+    #[error("the token is good for too long: exp may be at most {CLIENT_TOKEN_S_MAX} s after iat")]
+    LongToken,
+    /// The token is for something else.
+    #[error(
+        "the token is not for this {0}: what a client sends is about the app, room and user of its token"
+    )]
+    NotGranted(&'static str),
     /// The delivery cannot be read.
     #[error("{place}: {what}")]
     Malformed {
@@ -72,13 +105,20 @@ pub enum Rejected {
 
 impl Rejected {
     /// Every value that [`Rejected::name`] has.
-    pub const NAMES: [&'static str; 8] = [
+    pub const NAMES: [&'static str; 15] = [
         "unknown_app",
         "missing_signature",
         "bad_signature",
         "no_key",
         "missing_token",
         "bad_token",
+        "unreadable_token",
+        "bad_algorithm",
+        "bad_token_signature",
+        "early_token",
+        "expired_token",
+        "long_token",
+        "not_granted",
         "malformed",
         "too_large",
     ];
@@ -91,7 +131,14 @@ impl Rejected {
             | Rejected::BadSignature
             | Rejected::NoKey(_)
             | Rejected::MissingToken
-            | Rejected::BadToken => 401,
+            | Rejected::BadToken
+            | Rejected::UnreadableToken(_)
+            | Rejected::BadAlgorithm
+            | Rejected::BadTokenSignature
+            | Rejected::EarlyToken
+            | Rejected::ExpiredToken
+            | Rejected::LongToken => 401,
+            Rejected::NotGranted(_) => 403,
             Rejected::Malformed { .. } => 400,
             Rejected::TooLarge { .. } => 413,
         }
@@ -106,8 +153,15 @@ impl Rejected {
             Rejected::NoKey(_) => 3,
             Rejected::MissingToken => 4,
             Rejected::BadToken => 5,
-            Rejected::Malformed { .. } => 6,
-            Rejected::TooLarge { .. } => 7,
+            Rejected::UnreadableToken(_) => 6,
+            Rejected::BadAlgorithm => 7,
+            Rejected::BadTokenSignature => 8,
+            Rejected::EarlyToken => 9,
+            Rejected::ExpiredToken => 10,
+            Rejected::LongToken => 11,
+            Rejected::NotGranted(_) => 12,
+            Rejected::Malformed { .. } => 13,
+            Rejected::TooLarge { .. } => 14,
         };
         Rejected::NAMES[place]
     }
@@ -169,6 +223,9 @@ struct Reply<'a> {
     new: u64,
     duplicate: u64,
     refused: u64,
+    /// Values of measurements.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    samples: Option<u64>,
     lines: &'a [RefusedLine],
 }
 
@@ -193,12 +250,35 @@ impl Parsed {
         if nothing && self.refused_count > 0 { 400 } else { 200 }
     }
 
-    /// The reply, once the events are durable: JSON, as `docs/events.md` shows it. `new` and `duplicate` are
-    /// what the store counted.
-    pub fn reply(&self, new: u64, duplicate: u64) -> Vec<u8> {
-        let reply = Reply { new, duplicate, refused: self.refused_count, lines: &self.refused };
+    /// How many values of measurements there are.
+    pub fn values(&self) -> u64 {
+        self.samples.iter().map(|series| series.len() as u64).sum()
+    }
+
+    /// The reply, once all is durable: JSON, as `docs/events.md` shows it. `new` and `duplicate` are what the store
+    /// counted, `samples` the values of measurements it was given; where there were none they are not spoken of.
+    pub fn reply(&self, new: u64, duplicate: u64, samples: u64) -> Vec<u8> {
+        let samples = (samples > 0).then_some(samples);
+        let reply = Reply { new, duplicate, refused: self.refused_count, samples, lines: &self.refused };
         serde_json::to_vec(&reply).expect("texts and numbers are JSON")
     }
+}
+
+/// Runs `take` over a body that is one JSON object, over however many lines, or one object a line.
+fn each_object(body: &[u8], mut take: impl FnMut(&str, &mut Parsed) -> Result<(), String>) -> Parsed {
+    let one = body.trim_ascii();
+    let first = one.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let goes_on =
+        || serde_json::from_slice::<serde::de::IgnoredAny>(first).is_err_and(|error| error.is_eof());
+    if one.is_empty() || (first.len() < one.len() && !goes_on()) {
+        return each_line(body, LINES_MAX, take);
+    }
+    let mut parsed = Parsed::default();
+    let outcome = bounds::delivery(one).and_then(|object| take(object, &mut parsed));
+    if let Err(why) = outcome {
+        parsed.refuse(1, why);
+    }
+    parsed
 }
 
 /// Runs `take` over the lines of `body`, passing over blank ones, and collects what it gives. Lines beyond
@@ -241,6 +321,13 @@ mod tests {
             Rejected::NoKey(AppId(1)),
             Rejected::MissingToken,
             Rejected::BadToken,
+            Rejected::UnreadableToken(""),
+            Rejected::BadAlgorithm,
+            Rejected::BadTokenSignature,
+            Rejected::EarlyToken,
+            Rejected::ExpiredToken,
+            Rejected::LongToken,
+            Rejected::NotGranted("room"),
             Rejected::malformed("body", "empty"),
             Rejected::TooLarge { limit_bytes: 1 },
         ];

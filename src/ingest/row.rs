@@ -27,8 +27,8 @@ pub(super) enum Loose<'a> {
     /// A fraction, an exponent, or beyond 64 bits.
     Fraction(f64),
     Text(Cow<'a, str>),
-    /// A list, whose content nobody asks for.
-    List,
+    /// A list; of a longer one than [`bounds::VALUES_MAX`] only the beginning and one more.
+    List(Vec<Loose<'a>>),
     Object(Vec<(Cow<'a, str>, Loose<'a>)>),
 }
 
@@ -49,7 +49,7 @@ impl Loose<'_> {
             Loose::Fraction(value) if value.abs() < 1e15 => value.to_string(),
             Loose::Fraction(value) => format!("{value:e}"),
             Loose::Text(text) => format!("the text {}", shown(text)),
-            Loose::List => "a list".to_owned(),
+            Loose::List(_) => "a list".to_owned(),
             Loose::Object(_) => "an object".to_owned(),
         }
     }
@@ -104,8 +104,13 @@ impl<'de> Visitor<'de> for LooseVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut values = Vec::new();
+        while values.len() <= bounds::VALUES_MAX {
+            let Some(value) = list.next_element()? else { return Ok(Loose::List(values)) };
+            values.push(value);
+        }
         while list.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Loose::List)
+        Ok(Loose::List(values))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
@@ -153,13 +158,13 @@ pub(super) trait Column: Copy {
 
 /// Writes down the fields of a format once: an enum and its names.
 macro_rules! columns {
-    ($(#[$meta:meta])* $name:ident { $($variant:ident = $word:literal,)* }) => {
+    ($(#[$meta:meta])* $vis:vis $name:ident { $($variant:ident = $word:literal,)* }) => {
         $(#[$meta])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        enum $name { $($variant),* }
+        $vis enum $name { $($variant),* }
 
         impl $name {
-            const COUNT: usize = [$($word),*].len();
+            $vis const COUNT: usize = [$($word),*].len();
         }
 
         impl $crate::ingest::row::Column for $name {
@@ -211,6 +216,11 @@ impl<'a, const N: usize> Row<'a, N> {
     /// Whether a column has a value that was not taken.
     pub(super) fn has(&self, column: impl Column) -> bool {
         !self.values[column.index()].is_absent()
+    }
+
+    /// The first column that has a value that was not taken.
+    pub(super) fn rest(&self) -> Option<&'static str> {
+        self.values.iter().position(|value| !value.is_absent()).map(|place| self.names[place])
     }
 
     /// "column: what".

@@ -188,7 +188,7 @@ async fn windows_are_bounded_and_each_bound_has_its_code() {
     let check = async |action: &str, start: i64, end: i64, expected: &str| {
         let changes = json!({"StartTime": start, "EndTime": end});
         let params = match action {
-            "DescribeRoomInfo" | "DescribeScaleInfo" => room_params(changes),
+            "DescribeRoomInfo" | "DescribeScaleInfo" | "DescribeUnusualEvent" => room_params(changes),
             "DescribeUserEvent" => event_params(changes),
             _ => user_params(changes),
         };
@@ -199,6 +199,7 @@ async fn windows_are_bounded_and_each_bound_has_its_code() {
         ("DescribeUserInfo", "InvalidParameter.StartTs", Some(4 * HOUR)),
         ("DescribeCallDetailInfo", "InvalidParameter.StartTs", Some(4 * HOUR)),
         ("DescribeRoomInfo", "InvalidParameter.EndTs", Some(24 * HOUR)),
+        ("DescribeUnusualEvent", "InvalidParameter.EndTs", Some(HOUR)),
         ("DescribeUserEvent", "InvalidParameter.EndTs", None),
         ("DescribeScaleInfo", "InvalidParameter.EndTs", None),
     ] {
@@ -240,10 +241,11 @@ async fn editions_and_history_bound_how_far_back_one_may_ask() {
             let code = world.code(Ask::of(action), &params).await;
             assert_eq!(code, expected, "{action} {edition:?}, {history_days} days, {days_ago} ago");
         }
-        // These two carry no note about editions.
+        // These three carry no note about editions.
         let expected = if expected == "InvalidParameter.StartTimeOversize" { "" } else { expected };
         let times = json!({"StartTime": start, "EndTime": start});
         assert_eq!(world.code(Ask::of("DescribeScaleInfo"), &room_params(times.clone())).await, expected);
+        assert_eq!(world.code(Ask::of("DescribeUnusualEvent"), &room_params(times.clone())).await, expected);
         assert_eq!(world.code(Ask::of("DescribeUserEvent"), &event_params(times)).await, expected);
     };
     let (history, edition) = ("InvalidParameter.StartTsOversize", "InvalidParameter.StartTimeOversize");
@@ -316,6 +318,8 @@ async fn two_accounts_cannot_tell_whether_the_others_call_exists() {
         ("DescribeDetailEvent", event_params(json!({"SdkAppId": null}))),
         ("DescribeScaleInfo", room_params(json!({"SdkAppId": OTHER_APP}))),
         ("DescribeHistoryScale", room_params(json!({}))),
+        ("DescribeUnusualEvent", room_params(json!({"SdkAppId": OTHER_APP}))),
+        ("DescribeAbnormalEvent", room_params(json!({"RoomId": "42"}))),
     ] {
         let ask = Ask { key: "second", ..Ask::of(action) };
         assert_eq!(with.ask(ask, &params).await, without.ask(ask, &params).await, "{action} {params}");
@@ -396,7 +400,7 @@ async fn old_names_take_text_and_fewer_users() {
     assert_eq!(old, new);
     let history = room_params(json!({"SdkAppId": app}));
     assert_eq!(world.code(Ask::of("DescribeHistoryScale"), &history).await, "");
-    assert_eq!(world.code(Ask::of("DescribeAbnormalEvent"), &history).await, "InvalidAction");
+    assert_eq!(world.code(Ask::of("DescribeAbnormalEvent"), &history).await, "");
 }
 
 #[tokio::test]
@@ -520,9 +524,13 @@ async fn regions_are_checked_before_the_body() {
     }
     check("DescribeRoomInfo", "na-toronto", accepted).await;
     check("DescribeScaleInfo", "na-toronto", accepted).await;
-    for action in
-        ["DescribeUserInfo", "DescribeCallDetailInfo", "DescribeUserEvent", "DescribeUserInformation"]
-    {
+    for action in [
+        "DescribeUserInfo",
+        "DescribeCallDetailInfo",
+        "DescribeUserEvent",
+        "DescribeUnusualEvent",
+        "DescribeUserInformation",
+    ] {
         check(action, "na-toronto", "UnsupportedRegion").await;
     }
     check("DescribeUserInfo", "eu-frankfurt", "UnsupportedRegion").await;
@@ -617,10 +625,23 @@ async fn a_store_that_fails_is_said_and_nothing_is_asked_before_the_checks() {
         ("DescribeRoomInfo", room_params(json!({}))),
         ("DescribeCallDetailInfo", user_params(json!({}))),
         ("DescribeScaleInfo", room_params(json!({"StartTime": NOW - 3 * DAY}))),
+        ("DescribeUnusualEvent", room_params(json!({}))),
     ] {
         let error = world.ask(Ask::of(action), &params).await["Error"].take();
         assert_eq!(error["Code"], "InternalError.DBError", "{action}");
         assert!(!error["Message"].as_str().unwrap().contains("disk"), "what failed is for the log");
+    }
+    let code = world.code(Ask::of("DescribeUserEvent"), &event_params(json!({}))).await;
+    assert_eq!(code, "InternalError.EsQueryError", "events know no other code");
+    let (call, users) = big_call();
+    let broken = Canned { calls: vec![(call, users)], has_no_samples: true, ..Canned::default() };
+    let world = World::over(policy(), broken);
+    for (action, params, expected) in [
+        ("DescribeCallDetailInfo", user_params(json!({})), ""),
+        ("DescribeCallDetailInfo", user_params(json!({"DataType": ["rtt"]})), "InternalError.EsQueryError"),
+        ("DescribeUnusualEvent", room_params(json!({})), "InternalError.EsQueryError"),
+    ] {
+        assert_eq!(world.code(Ask::of(action), &params).await, expected, "{action} {params}");
     }
 }
 
