@@ -1,5 +1,5 @@
 // A call between two users in a real browser, whose page watches both connections. What the vendor's SDK then says
-// of it is compared with what the page measured itself.
+// of it is compared with what the page measured itself. Media takes real time, so these tests wait for it.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

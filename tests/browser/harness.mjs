@@ -31,16 +31,24 @@ sdk_app_id = ${APP}
 ingest_token = "${INGEST_TOKEN}"
 `;
 
+// How long one test may take, its servers and browser included.
+const TEST_MS_MAX = 120_000;
+
 // Runs `test` with what has been started by `start` functions, and ends all of that, whatever happens.
 export async function using(starts, test) {
   const running = [];
+  let timer;
   try {
     for (const start of starts) running.push(await start());
-    await test(...running);
+    const late = new Promise((_, reject) => {
+      timer = setTimeout(() => reject(new Error(`not done after ${TEST_MS_MAX} ms`)), TEST_MS_MAX);
+    });
+    await Promise.race([test(...running), late]);
   } catch (error) {
     for (const { log } of running) if (log?.length) console.error(log.slice(-40).join("\n"));
     throw error;
   } finally {
+    clearTimeout(timer);
     for (const one of running.reverse()) await one.stop();
   }
 }
