@@ -67,7 +67,8 @@ const LINES_MAX: usize = 800;
 const DOCUMENTS: &[&str] = &[
     "README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "LICENSE",
     "docs/api.md", "docs/errors.md", "docs/deviations.md", "docs/events.md", "docs/records.md",
-    "docs/client.md", "docs/config.md", "docs/operations.md", "docs/logging.md", "docs/quality.md", "docs/user-events.md",
+    "docs/stats.md", "docs/client.md", "docs/config.md", "docs/operations.md", "docs/logging.md", "docs/quality.md",
+    "docs/user-events.md",
 ];
 
 #[test]

@@ -69,7 +69,10 @@ export const rollbook = ({ isDurable = false } = {}) => async () => {
       const [, found] = /"address":"([^"]+)"/.exec(line.includes('"listening"') ? line : "") ?? [];
       if (found) resolve(found);
     });
-    ended.then(() => reject(new Error(`the server did not start:\n${log.join("\n")}`)));
+    ended.then(() => {
+      rmSync(folder, { recursive: true });
+      reject(new Error(`the server did not start:\n${log.join("\n")}`));
+    });
   });
   const post = async (path, body) => {
     const headers = { Authorization: `Bearer ${INGEST_TOKEN}` };
@@ -96,7 +99,6 @@ export const rollbook = ({ isDurable = false } = {}) => async () => {
     stop: async () => {
       server.kill("SIGTERM");
       await ended;
-      rmSync(folder, { recursive: true });
     },
   };
 };

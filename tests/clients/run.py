@@ -184,7 +184,7 @@ def main():
         servers.append(Server(folder, "demo", binary, "demo"))
         tell_story(servers[0], start)
         story = {
-            "endpoint": servers[0].endpoint, "app": APP, "start": start, "from": start - 200, "to": now + 60,
+            "endpoint": servers[0].endpoint, "app": APP, "ingest_token": INGEST_TOKEN, "start": start, "from": start - 200, "to": now + 60,
             "main": MAIN, "temporary": TEMPORARY, "other_app": 1400000003,
             "default_endpoint": servers[1].endpoint, "burst": {"app": 1400000002, **BURST},
             "limited_endpoint": servers[2].endpoint, "limited": own,
@@ -216,6 +216,8 @@ def run_clients(folder):
             sets.append((f"{tool}, {edition}", [python, "-m", "unittest", "-v", str(HERE / file)], environment, count_unittest))
         node = ["node", "--test", "--test-reporter=tap", str(HERE / "sdk.test.mjs")]
         sets.append((f"Node SDK, {edition}", node, environment | {"NODE_SDK": str(TEST / "node") + "/"}, count_node))
+    snippets = [sys.executable, "-m", "unittest", "-v", str(HERE / "test_stats.py")]
+    sets.append(("snippets of docs/stats.md", snippets, plain, count_unittest))
     for name, command, environment, count in sets:
         good, bad = run(name, command, environment, count)
         passed, failed = passed + good, failed + bad

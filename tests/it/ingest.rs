@@ -44,6 +44,6 @@ fn told(event: &Event) -> String {
 }
 
 mod callbacks;
-mod documented;
+pub(crate) mod documented;
 mod finished;
 mod neutral;
