@@ -72,6 +72,7 @@ const DOCUMENTS: &[&str] = &[
     "SECURITY.md",
     "LICENSE",
     "docs/api.md",
+    "docs/client.md",
     "docs/config.md",
     "docs/deviations.md",
     "docs/errors.md",
