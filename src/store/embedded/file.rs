@@ -14,7 +14,10 @@ use super::pack::{self, Row};
 use crate::store::StoreError;
 
 /// The version of the files this rollbook writes.
-const FORMAT: u64 = 1;
+const FORMAT: u64 = 2;
+
+/// The version before, which had no figures. They are counted when such a file is opened.
+const FORMAT_WITHOUT_FIGURES: u64 = 1;
 
 /// The ending of a file that is not whole yet.
 pub(super) const MAKING: &str = "making";
@@ -31,6 +34,8 @@ pub(super) struct DayFile {
     pub(super) day: i64,
     pub(super) path: PathBuf,
     pub(super) sealed: bool,
+    /// Whether it held figures when it was opened.
+    pub(super) counted: bool,
     db: Database,
 }
 
@@ -77,13 +82,13 @@ impl DayFile {
             let get = |name| meta.get(name).map(|value| value.map_or(0, |value| value.value()));
             (get("format").map_err(failed)?, get("sealed").map_err(failed)? == 1)
         };
-        if format != FORMAT {
+        if ![FORMAT_WITHOUT_FIGURES, FORMAT].contains(&format) {
             return Err(StoreError::Refused(format!(
-                "{} was written in format {format}; this rollbook reads format {FORMAT}: use the version that wrote it",
+                "{} was written in format {format}; this rollbook reads formats {FORMAT_WITHOUT_FIGURES} to {FORMAT}: use the version that wrote it",
                 path.display()
             )));
         }
-        Ok(DayFile { day, path: path.to_owned(), sealed, db })
+        Ok(DayFile { day, path: path.to_owned(), sealed, counted: format == FORMAT, db })
     }
 
     /// What the file holds now.
@@ -109,6 +114,37 @@ impl DayFile {
             }
         }
         tx.commit().map_err(failed)
+    }
+
+    /// Puts figures that were counted from the stays in the place of those it holds. It is of the present format
+    /// from then on.
+    pub(super) fn commit_counted(&self, figures: &Changes) -> Result<(), StoreError> {
+        let tx = begin_write(&self.db)?;
+        let table = if self.sealed { Table::Figures.blocks() } else { Table::Figures.rows() };
+        tx.delete_table(table).map_err(failed)?;
+        tx.open_table(table).map_err(failed)?;
+        let rows = figures.iter();
+        if self.sealed {
+            repack(&tx, Table::Figures, rows)?
+        } else {
+            put(&tx, Table::Figures, rows)?
+        }
+        tx.open_table(META).map_err(failed)?.insert("format", FORMAT).map_err(failed)?;
+        tx.commit().map_err(failed)
+    }
+
+    /// Keeps that a day has lost entries with a file that is about to be dropped, and all days before it may have.
+    pub(super) fn commit_swept(&self, start_s: i64) -> Result<(), StoreError> {
+        let tx = begin_write(&self.db)?;
+        tx.open_table(META).map_err(failed)?.insert("swept", start_s.cast_unsigned()).map_err(failed)?;
+        tx.commit().map_err(failed)
+    }
+
+    /// The last day of UTC+8 that has lost entries with a file that was dropped.
+    pub(super) fn swept(&self) -> Result<Option<i64>, StoreError> {
+        let tx = self.db.begin_read().map_err(failed)?;
+        let meta = tx.open_table(META).map_err(failed)?;
+        Ok(meta.get("swept").map_err(failed)?.map(|value| value.value().cast_signed()))
     }
 
     /// The number of the last joint batch that this file is known to have seen.
@@ -140,6 +176,9 @@ impl DayFile {
             meta.insert("format", FORMAT).map_err(failed)?;
             meta.insert("sealed", 1).map_err(failed)?;
             meta.insert("joint", self.joint()?).map_err(failed)?;
+            if let Some(start_s) = self.swept()? {
+                meta.insert("swept", start_s.cast_unsigned()).map_err(failed)?;
+            }
         }
         for &table in Table::ALL {
             let mut out = tx.open_table(table.blocks()).map_err(failed)?;

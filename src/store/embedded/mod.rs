@@ -7,6 +7,7 @@
 mod batch;
 mod cache;
 mod disk;
+mod figures;
 mod file;
 mod finish;
 mod index;
@@ -26,6 +27,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use self::batch::Files;
 pub use self::disk::Fault;
+use self::figures::AllSums;
 use self::file::{DayFile, Joint, MAKING};
 use self::index::Index;
 use self::reader::Reader;
@@ -87,6 +89,24 @@ struct State {
     joint: u64,
 }
 
+impl State {
+    /// Compares the figures of every file with what its stays say; the days of the files.
+    fn verify_figures(self, shared: &Shared) -> Result<Vec<i64>, StoreError> {
+        let files = self.files.unwrap_or_default();
+        let mut counted = AllSums::default();
+        for &day in files.keys() {
+            figures::recount(&files, day, &mut counted)?;
+            if let Some((app, start_s)) = self.index.sums.differs(&counted, day, self.index.swept_s) {
+                return Err(StoreError::Corrupt(format!(
+                    "the figures of application {app} for the day that begins at {start_s} in {} are not those of its sessions",
+                    shared.path(day).display()
+                )));
+            }
+        }
+        Ok(files.into_keys().collect())
+    }
+}
+
 impl Shared {
     fn read(&self) -> RwLockReadGuard<'_, State> {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
@@ -127,6 +147,7 @@ impl Shared {
         let joint = finish_joint(&files)?;
         let mut index = Index::default();
         files.values().rev().try_for_each(|file| index.read(file))?;
+        count_old(&files, &mut index)?;
         Ok(State { files: Some(files), index, joint })
     }
 }
@@ -149,6 +170,17 @@ fn finish_joint(files: &Files) -> Result<u64, StoreError> {
         last = last.max(file.joint()?);
     }
     Ok(last)
+}
+
+/// Counts the figures of files from before there were any, and of those behind them, since what two files have in
+/// common is counted in the first.
+fn count_old(files: &Files, index: &mut Index) -> Result<(), StoreError> {
+    for (&day, file) in files.iter().skip_while(|(_, file)| file.counted) {
+        index.sums.forget_file(day);
+        figures::recount(files, day, &mut index.sums)?;
+        file.commit_counted(&index.sums.rows(day)?)?;
+    }
+    Ok(())
 }
 
 fn refused(path: &Path, error: &std::io::Error) -> StoreError {
@@ -229,18 +261,17 @@ impl Embedded {
         Ok(sealed)
     }
 
-    /// Verifies every checksum of every file.
+    /// Verifies every checksum of every file, and counts all daily figures anew.
     ///
     /// # Errors
-    /// The first file that is damaged.
+    /// The first file that is damaged, or whose figures are not those of its sessions.
     pub fn verify(dir: &Path) -> Result<u64, StoreError> {
         let _lock = lock(dir)?;
         let shared = Shared { dir: dir.join("days"), state: RwLock::default() };
         if !shared.dir.exists() {
             return Ok(0);
         }
-        let days: Vec<i64> =
-            shared.open_files(&Fault::default())?.files.iter().flatten().map(|(&day, _)| day).collect();
+        let days = shared.open_files(&Fault::default())?.verify_figures(&shared)?;
         for &day in &days {
             DayFile::open(&shared.path(day), day, CACHE_NEW_BYTES, &Fault::default())?.verify()?;
         }
@@ -303,8 +334,8 @@ impl Store for Embedded {
         self.shared.ask(|reader| reader.user_events(query))
     }
 
-    async fn figures(&self, _app: AppId, _from_s: i64, _to_s: i64) -> Result<Figures, StoreError> {
-        Err(StoreError::Unavailable("STUB".to_owned()))
+    async fn figures(&self, app: AppId, from_s: i64, to_s: i64) -> Result<Figures, StoreError> {
+        self.shared.ask(|reader| Ok(reader.index.sums.figures(app, reader.index.swept_s, from_s, to_s)))
     }
 
     async fn append_samples(&self, _series: Vec<Series>) -> Result<(), StoreError> {

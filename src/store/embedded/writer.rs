@@ -228,6 +228,7 @@ impl Writer {
                 calls += 1;
                 ControlFlow::Continue(())
             })?;
+            self.say_swept(file.day)?;
             {
                 let mut state = self.shared.state.write().unwrap_or_else(PoisonError::into_inner);
                 state.index.forget_day(file.day, running);
@@ -237,6 +238,17 @@ impl Writer {
             swept.calls += calls;
         }
         Ok(swept)
+    }
+
+    /// Keeps which days' figures will be missing entries once a file is gone.
+    fn say_swept(&self, gone: i64) -> Result<(), StoreError> {
+        let others = self.shared.read().index.sums.shared_with(gone);
+        for (other, start_s) in others {
+            let swept_s = self.shared.read().index.swept_s.max(Some(start_s));
+            self.file(other)?.commit_swept(swept_s.unwrap_or(start_s))?;
+            self.shared.state.write().unwrap_or_else(PoisonError::into_inner).index.swept_s = swept_s;
+        }
+        Ok(())
     }
 
     /// Whether no call of a file from before the horizon's day reaches behind the horizon; and how many of its
