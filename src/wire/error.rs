@@ -148,10 +148,8 @@ codes! {
         "there are no inner methods" "" "";
     ServiceUnavailable "ServiceUnavailable" Never
         "a server that cannot answer says why" "" "";
-    ResponseSizeLimitExceeded "ResponseSizeLimitExceeded" Raised
-        "more rows than one question for daily figures may count"
-        "The window holds more records than one request may count; ask for fewer days."
-        "时间窗口内的记录超过单次请求可统计的上限，请缩短时间范围。";
+    ResponseSizeLimitExceeded "ResponseSizeLimitExceeded" Never
+        "pages bound every reply" "" "";
     BodyParamsError "InvalidParameter.BodyParamsError" Raised
         "the JSON body is not UTF-8, not JSON, not an object, or has a key twice"
         "The request body cannot be read: {0}."
