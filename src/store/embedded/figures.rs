@@ -3,10 +3,12 @@
 //! Each file holds sums for the days of UTC+8 that its own stays began on. What has entries in several files is
 //! counted in the first of them, so that the sums of all files add up, an event nearly always changes those of its
 //! own file alone, and the sums are a function of the records. Whether somebody was counted already is asked of
-//! the stays themselves: nothing more is kept for each user or room.
+//! the stays themselves: nothing more is kept on disk for each user or room.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::ControlFlow;
+use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +19,7 @@ use super::keys::{self, Key, Table};
 use super::values;
 use crate::records::AppId;
 use crate::records::fold::Stay;
-use crate::store::{DAY_S, DayFigures, Figures, StoreError, figures_day};
+use crate::store::{DayFigures, Figures, StoreError, figures_day};
 
 /// What one file counts of one day of an application.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -161,30 +163,120 @@ struct Change {
 /// By file, application and day.
 type SumChanges = BTreeMap<(i64, AppId, i64), Change>;
 
-/// The files in which something is counted: the first that has it, before a batch and after it.
+/// Whoever entered a room's name on a day: how many calls of each file have entries of each user, and how many such
+/// users and calls each file has. Or by how much that changes.
 #[derive(Debug, Default)]
-struct Counted {
-    before: Option<i64>,
-    after: Option<i64>,
+pub(super) struct Entrants {
+    users: BTreeMap<(String, i64), i64>,
+    files: BTreeMap<i64, i64>,
+    /// Calls and users that were read to know it.
+    rows: usize,
 }
 
-impl Counted {
-    /// Files come in order.
-    fn meet(&mut self, file: i64, (old, new): (bool, bool)) {
-        self.before = self.before.or(old.then_some(file));
-        self.after = self.after.or(new.then_some(file));
+impl Entrants {
+    fn add(&mut self, user: &str, file: i64, by: i64) {
+        add(&mut self.users, (user.to_owned(), file), by);
+        add(&mut self.files, file, by);
     }
 
-    fn is_known(&self) -> bool {
-        self.before.is_some() && self.after.is_some()
+    fn merge(&mut self, changes: Entrants) {
+        changes.users.into_iter().for_each(|(place, by)| add(&mut self.users, place, by));
+        changes.files.into_iter().for_each(|(file, by)| add(&mut self.files, file, by));
     }
 
-    /// Calls `change` with each file whose count differs, and by how much.
-    fn changes(self, mut change: impl FnMut(i64, i64)) {
-        if self.before != self.after {
-            self.before.into_iter().for_each(|file| change(file, -1));
-            self.after.into_iter().for_each(|file| change(file, 1));
+    fn files_of(&self, user: &str) -> impl Iterator<Item = (i64, i64)> {
+        let places = (user.to_owned(), i64::MIN)..=(user.to_owned(), i64::MAX);
+        self.users.range(places).map(|((_, file), &count)| (*file, count))
+    }
+
+    /// In which file a user is counted, and in which after these changes.
+    fn user_counted(&self, user: &str, changes: &Entrants) -> (Option<i64>, Option<i64>) {
+        first_files(self.files_of(user), changes.files_of(user))
+    }
+
+    /// In which file the room is counted, and in which after these changes.
+    fn room_counted(&self, changes: &Entrants) -> (Option<i64>, Option<i64>) {
+        let pairs = |entrants: &Entrants| entrants.files.clone().into_iter();
+        first_files(pairs(self), pairs(changes))
+    }
+}
+
+fn add<K: Ord>(counts: &mut BTreeMap<K, i64>, key: K, by: i64) {
+    let mut entry = match counts.entry(key) {
+        Entry::Vacant(entry) => {
+            entry.insert(by);
+            return;
         }
+        Entry::Occupied(entry) => entry,
+    };
+    *entry.get_mut() += by;
+    if *entry.get() == 0 {
+        entry.remove();
+    }
+}
+
+/// The first file that has any, before changes and after them.
+fn first_files(
+    counts: impl Iterator<Item = (i64, i64)>,
+    changes: impl Iterator<Item = (i64, i64)>,
+) -> (Option<i64>, Option<i64>) {
+    let mut counts: BTreeMap<i64, i64> = counts.collect();
+    let first = |counts: &BTreeMap<i64, i64>| counts.keys().next().copied();
+    let before = first(&counts);
+    changes.for_each(|(file, by)| add(&mut counts, file, by));
+    (before, first(&counts))
+}
+
+/// Calls `change` with each file whose count differs, and by how much.
+fn move_count((before, after): (Option<i64>, Option<i64>), mut change: impl FnMut(i64, i64)) {
+    if before != after {
+        before.into_iter().for_each(|file| change(file, -1));
+        after.into_iter().for_each(|file| change(file, 1));
+    }
+}
+
+/// A room's name on a day.
+pub(super) type RoomDay = (AppId, String, i64);
+
+/// Users of rooms of which the entrants are remembered, at most; twice that for a moment.
+const REMEMBERED_USERS_MAX: usize = if cfg!(test) { 4 } else { 100_000 };
+
+/// What was read of fewer calls and users is read again when it is needed: for the usual room, that costs less than
+/// keeping it. Tests reach both with few events.
+const REMEMBERED_ROWS_MIN: usize = if cfg!(test) { 2 } else { 32 };
+
+/// The entrants of rooms that somebody entered lately, so that a room whose name has many lives on a day is not read
+/// again for each join.
+#[derive(Debug, Default)]
+pub(super) struct Remembered {
+    new: HashMap<RoomDay, Entrants>,
+    old: HashMap<RoomDay, Entrants>,
+    /// In `new`.
+    users: usize,
+}
+
+impl Remembered {
+    fn get(&self, room: &RoomDay) -> Option<&Entrants> {
+        self.new.get(room).or_else(|| self.old.get(room))
+    }
+
+    /// Keeps what has become of a room: of what was read of it, or else of what is remembered.
+    pub(super) fn change(&mut self, room: RoomDay, read: Option<Entrants>, changes: Entrants) {
+        if self.users > REMEMBERED_USERS_MAX {
+            self.old = std::mem::take(&mut self.new);
+            self.users = 0;
+        }
+        let kept = match self.new.remove(&room) {
+            Some(kept) => {
+                self.users -= kept.users.len() + 1;
+                Some(kept)
+            }
+            None => self.old.remove(&room),
+        };
+        let Some(mut entrants) = kept.or(read) else { return };
+        entrants.merge(changes);
+        self.users += entrants.users.len() + 1;
+        self.new.insert(room, entrants);
     }
 }
 
@@ -206,7 +298,7 @@ impl Batch<'_> {
         }
         let mut sums = SumChanges::new();
         for ((app, room), moved) in rooms {
-            self.count_room(app, &room, &moved, &mut sums)?;
+            self.count_room(app, &room, &moved, &mut sums, deltas)?;
         }
         for ((file, app, start_s), change) in sums {
             let old = self.index.sums.get(app, start_s, file);
@@ -225,18 +317,15 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// Counts what moved in one room's name. `moved` is in the order of calls, then users.
+    /// Counts what moved in one room's name.
     fn count_room(
         &mut self,
         app: AppId,
         room: &str,
         moved: &[Moved],
         sums: &mut SumChanges,
+        deltas: &mut Vec<Delta>,
     ) -> Result<(), StoreError> {
-        let mut by_file: BTreeMap<i64, BTreeSet<CallRef>> = BTreeMap::new();
-        for moved in moved {
-            by_file.entry(moved.at.day).or_default().insert(moved.at);
-        }
         for moved in moved {
             for (days, by) in [(&moved.old, -1), (&moved.new, 1)] {
                 for &start_s in days {
@@ -244,129 +333,66 @@ impl Batch<'_> {
                 }
             }
         }
-        let mut read = BTreeSet::new();
         let days: BTreeSet<i64> =
             moved.iter().flat_map(|moved| moved.old.iter().chain(&moved.new)).copied().collect();
         for start_s in days {
-            let here = || moved.iter().filter(|moved| moved.enters(start_s) != (false, false));
-            let mut files: BTreeSet<i64> = self.index.sums.files_of(app, start_s).collect();
-            files.extend(here().map(|moved| moved.at.day));
-            let mut calls: Vec<CallRef> = Vec::new();
-            for file in files {
-                if read.insert(file)
-                    && let Some(view) = self.view(file)?
-                {
-                    by_file.entry(file).or_default().extend(calls_of_room(&view, file, app, room)?);
+            let mut changes = Entrants::default();
+            for moved in moved {
+                match moved.enters(start_s) {
+                    (false, true) => changes.add(&moved.user, moved.at.day, 1),
+                    (true, false) => changes.add(&moved.user, moved.at.day, -1),
+                    (true, true) | (false, false) => {}
                 }
-                calls.extend(by_file.get(&file).into_iter().flatten());
             }
-            let toggles = |moved: &&Moved| {
-                let (old, new) = moved.enters(start_s);
-                old != new
-            };
-            let users: BTreeSet<&str> = here().filter(toggles).map(|moved| moved.user.as_str()).collect();
-            if users.is_empty() {
+            if changes.users.is_empty() {
                 continue;
             }
+            let index = self.index;
+            let room_day = (app, room.to_owned(), start_s);
+            let mut read = None;
+            let entrants = match index.entrants.get(&room_day) {
+                Some(entrants) => entrants,
+                None => {
+                    let files = index.sums.files_of(app, start_s);
+                    &*read.insert(entrants(|file| self.view(file), files, &room_day)?)
+                }
+            };
+            let users: BTreeSet<&str> = changes.users.keys().map(|(user, _)| user.as_str()).collect();
             for user in users {
-                let mut counted = Counted::default();
-                for &call in calls.iter() {
-                    counted.meet(call.day, self.user_enters(call, user, start_s, moved)?);
-                    if counted.is_known() {
-                        break;
-                    }
-                }
-                counted.changes(|file, by| sums.entry((file, app, start_s)).or_default().users += by);
+                move_count(entrants.user_counted(user, &changes), |file, by| {
+                    sums.entry((file, app, start_s)).or_default().users += by;
+                });
             }
-            let mut counted = Counted::default();
-            for &call in &calls {
-                counted.meet(call.day, self.anybody_enters(call, start_s, moved)?);
-                if counted.is_known() {
-                    break;
-                }
-            }
-            counted.changes(|file, by| sums.entry((file, app, start_s)).or_default().rooms += by);
+            move_count(entrants.room_counted(&changes), |file, by| {
+                sums.entry((file, app, start_s)).or_default().rooms += by;
+            });
+            let read = read.filter(|entrants| entrants.rows >= REMEMBERED_ROWS_MIN);
+            deltas.push(Delta::Entrants { room: room_day, read, changes });
         }
         Ok(())
     }
-
-    /// Whether a user has entries of a day in a call, before this batch and after it.
-    fn user_enters(
-        &mut self,
-        call: CallRef,
-        user: &str,
-        start_s: i64,
-        moved: &[Moved],
-    ) -> Result<(bool, bool), StoreError> {
-        if let Some(moved) = find(moved, call, user) {
-            return Ok(moved.enters(start_s));
-        }
-        let there = days_of(&self.old_stays(call, user)?).any(|day| day == start_s);
-        Ok((there, there))
-    }
-
-    /// Whether anybody has entries of a day in a call, before this batch and after it.
-    fn anybody_enters(
-        &mut self,
-        call: CallRef,
-        start_s: i64,
-        moved: &[Moved],
-    ) -> Result<(bool, bool), StoreError> {
-        let first = moved.partition_point(|moved| moved.at < call);
-        let of_call = moved[first..].iter().take_while(|moved| moved.at == call);
-        let (old, new) = of_call.fold((false, false), |(old, new), moved| {
-            let enters = moved.enters(start_s);
-            (old || enters.0, new || enters.1)
-        });
-        if old && new {
-            return Ok((true, true));
-        }
-        self.call(call)?;
-        let entry = self.calls.get(&call).and_then(|entry| entry.old.as_ref());
-        let Some(listed) = entry.map(|row| row.listed) else { return Ok((old, new)) };
-        let Some(view) = self.view(call.day)? else { return Ok((old, new)) };
-        // Whoever did not move is there before and after.
-        let stands = entrant(&view, call, listed, start_s, |user| find(moved, call, user).is_none())?;
-        Ok((old || stands, new || stands))
-    }
 }
 
-fn find<'m>(moved: &'m [Moved], call: CallRef, user: &str) -> Option<&'m Moved> {
-    let found = moved.binary_search_by(|moved| (moved.at, moved.user.as_str()).cmp(&(call, user)));
-    found.ok().map(|index| &moved[index])
-}
-
-/// Whether a call in a file has an entry of a day by a user who is `asked` for.
-fn entrant(
-    view: &View,
-    call: CallRef,
-    listed: bool,
-    start_s: i64,
-    asked: impl Fn(&str) -> bool,
-) -> Result<bool, StoreError> {
-    let prefix = Key::call(call.no);
-    let mut found = false;
-    if listed {
-        let from = prefix.clone().newest_first(start_s + DAY_S - 1).bytes();
-        let to = prefix.newest_first(start_s - 1).bytes();
-        view.scan(Table::Joins, &from, Some(&to), false, &mut |key, _| {
-            found = keys::user_of_join(key).is_some_and(&asked);
-            if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        })?;
-        return Ok(found);
+/// Reads who entered a room's name on a day, from these files.
+fn entrants(
+    mut view: impl FnMut(i64) -> Result<Option<Rc<View>>, StoreError>,
+    files: impl Iterator<Item = i64>,
+    (app, room, start_s): &RoomDay,
+) -> Result<Entrants, StoreError> {
+    let mut entrants = Entrants::default();
+    for file in files {
+        let Some(view) = view(file)? else { continue };
+        for call in calls_of_room(&view, file, *app, room)? {
+            entrants.rows += 1;
+            each_user(&view, call, &mut |user, stays| {
+                entrants.rows += 1;
+                if days_of(stays).any(|day| day == *start_s) {
+                    entrants.add(user, file, 1);
+                }
+            })?;
+        }
     }
-    let mut outcome = Ok(());
-    view.scan(Table::Stays, &prefix.clone().bytes(), Some(&prefix.end()), false, &mut |key, value| {
-        if !user_of(key).is_some_and(|user| asked(&user)) {
-            return ControlFlow::Continue(());
-        }
-        match values::decode_stays(value) {
-            Ok(stays) => found = days_of(&stays).any(|day| day == start_s),
-            Err(error) => outcome = Err(error),
-        }
-        if found || outcome.is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    })?;
-    outcome.map(|()| found)
+    Ok(entrants)
 }
 
 /// The calls of a room's name in one file.
@@ -402,20 +428,12 @@ pub(super) fn recount(files: &Files, file: i64, counted: &mut AllSums) -> Result
             })?;
         }
         for (start_s, mut users) in days {
-            let mut is_first = true;
-            for earlier in counted.files_of(app, start_s).take_while(|earlier| *earlier < file) {
-                let Some(view) = files.get(&earlier).map(|file| file.view()).transpose()? else { continue };
-                for call in calls_of_room(&view, earlier, app, &room)? {
-                    each_user(&view, call, &mut |user, stays| {
-                        if days_of(stays).any(|day| day == start_s) {
-                            is_first = false;
-                            users.remove(user);
-                        }
-                    })?;
-                }
-            }
+            let view = |file: i64| files.get(&file).map(|file| file.view().map(Rc::new)).transpose();
+            let earlier = counted.files_of(app, start_s).take_while(|earlier| *earlier < file);
+            let earlier = entrants(view, earlier, &(app, room.clone(), start_s))?;
+            users.retain(|user| earlier.files_of(user).next().is_none());
             let sums = sums.entry((app, start_s)).or_default();
-            sums.rooms += u64::from(is_first);
+            sums.rooms += u64::from(earlier.files.is_empty());
             sums.users += users.len() as u64;
         }
     }

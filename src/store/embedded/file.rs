@@ -1,11 +1,13 @@
 //! One day's file: rows by table, read in either form, changed in one durable commit.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow};
 use std::path::{Path, PathBuf};
 
 use redb::{
-    Database, Durability, ReadTransaction, ReadableDatabase, ReadableTable, TableError, WriteTransaction,
+    Database, Durability, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, TableError,
+    WriteTransaction,
 };
 
 use super::disk::{Disk, Fault};
@@ -93,7 +95,8 @@ impl DayFile {
 
     /// What the file holds now.
     pub(super) fn view(&self) -> Result<View, StoreError> {
-        Ok(View { tx: self.db.begin_read().map_err(failed)?, sealed: self.sealed })
+        let tables = Table::ALL.iter().map(|_| OnceCell::new()).collect();
+        Ok(View { tx: self.db.begin_read().map_err(failed)?, sealed: self.sealed, tables })
     }
 
     /// Applies changes in one durable commit. Quick repair on every commit: opening after a kill takes
@@ -316,12 +319,30 @@ fn unpack_to_map(block: &[u8]) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, StoreError>
 pub(super) struct View {
     tx: ReadTransaction,
     sealed: bool,
+    /// What was read of before: opening a table costs about as much as reading a row of it.
+    tables: Vec<OnceCell<Rows>>,
 }
+
+type Rows = ReadOnlyTable<&'static [u8], &'static [u8]>;
 
 /// What a scan does with each row: go on, or stop.
 pub(super) type Visit<'v> = &'v mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>;
 
 impl View {
+    /// A table in the form that the file has; none where the file is older than the table.
+    fn table(&self, table: Table) -> Result<Option<&Rows>, StoreError> {
+        let Some(place) = self.tables.get(table as usize) else { return Ok(None) };
+        if place.get().is_none() {
+            let form = if self.sealed { table.blocks() } else { table.rows() };
+            let opened = match self.tx.open_table(form) {
+                Err(TableError::TableDoesNotExist(_)) => return Ok(None),
+                opened => opened.map_err(failed)?,
+            };
+            return Ok(Some(place.get_or_init(|| opened)));
+        }
+        Ok(place.get())
+    }
+
     /// The value of `key`, handed to `read`.
     pub(super) fn with<T>(
         &self,
@@ -329,15 +350,11 @@ impl View {
         key: &[u8],
         read: impl FnOnce(&[u8]) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
+        let Some(table) = self.table(table)? else { return Ok(None) };
         if !self.sealed {
-            let rows = self.tx.open_table(table.rows()).map_err(failed)?;
-            return rows.get(key).map_err(failed)?.map(|value| read(value.value())).transpose();
+            return table.get(key).map_err(failed)?.map(|value| read(value.value())).transpose();
         }
-        let blocks = match self.tx.open_table(table.blocks()) {
-            Err(TableError::TableDoesNotExist(_)) => return Ok(None),
-            blocks => blocks.map_err(failed)?,
-        };
-        let mut at_or_before = blocks.range::<&[u8]>(..=key).map_err(failed)?;
+        let mut at_or_before = table.range::<&[u8]>(..=key).map_err(failed)?;
         let Some((_, block)) = at_or_before.next_back().transpose().map_err(failed)? else { return Ok(None) };
         let rows = pack::unpack(block.value())?;
         match rows.binary_search_by(|(other, _)| other.as_slice().cmp(key)) {
@@ -356,9 +373,9 @@ impl View {
         visit: Visit<'_>,
     ) -> Result<(), StoreError> {
         let upper = to.map_or(Bound::Unbounded, Bound::Excluded);
+        let Some(table) = self.table(table)? else { return Ok(()) };
         if !self.sealed {
-            let rows = self.tx.open_table(table.rows()).map_err(failed)?;
-            let mut range = rows.range::<&[u8]>((Bound::Included(from), upper)).map_err(failed)?;
+            let mut range = table.range::<&[u8]>((Bound::Included(from), upper)).map_err(failed)?;
             while let Some(row) = if backwards { range.next_back() } else { range.next() } {
                 let (key, value) = row.map_err(failed)?;
                 if visit(key.value(), value.value()).is_break() {
@@ -367,17 +384,13 @@ impl View {
             }
             return Ok(());
         }
-        let blocks = match self.tx.open_table(table.blocks()) {
-            Err(TableError::TableDoesNotExist(_)) => return Ok(()),
-            blocks => blocks.map_err(failed)?,
-        };
         // The first rows may be in a block that begins before them.
         let first = {
-            let mut at_or_before = blocks.range::<&[u8]>(..=from).map_err(failed)?;
+            let mut at_or_before = table.range::<&[u8]>(..=from).map_err(failed)?;
             at_or_before.next_back().transpose().map_err(failed)?.map(|(key, _)| key.value().to_vec())
         };
         let lower = first.as_deref().unwrap_or(from);
-        let mut range = blocks.range::<&[u8]>((Bound::Included(lower), upper)).map_err(failed)?;
+        let mut range = table.range::<&[u8]>((Bound::Included(lower), upper)).map_err(failed)?;
         while let Some(block) = if backwards { range.next_back() } else { range.next() } {
             let mut rows = pack::unpack(block.map_err(failed)?.1.value())?;
             if backwards {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::ControlFlow;
 
 use super::cache::Cache;
-use super::figures::{AllSums, Sums};
+use super::figures::{AllSums, Entrants, Remembered, RoomDay, Sums};
 use super::file::{DayFile, View};
 use super::keys::{CallNo, Table, day, day_of_figures, trailing_number};
 use super::values::{CallRow, decode_call, decode_single, decode_sums};
@@ -39,6 +39,8 @@ pub(super) struct Index {
     open_sessions: u64,
     /// Daily figures.
     pub(super) sums: AllSums,
+    /// Who was counted in them lately.
+    pub(super) entrants: Remembered,
     /// The last day of UTC+8 of whose entries some were dropped.
     pub(super) swept_s: Option<i64>,
     /// What was asked for lately.
@@ -80,6 +82,12 @@ pub(super) enum Delta {
         start_s: i64,
         file: i64,
         sums: Sums,
+    },
+    /// Who entered a room on a day: what was read of it, and what became of that.
+    Entrants {
+        room: RoomDay,
+        read: Option<Entrants>,
+        changes: Entrants,
     },
 }
 
@@ -164,6 +172,7 @@ impl Index {
         self.attribute_days.remove(&gone);
         self.next_no.remove(&gone);
         self.sums.forget_file(gone);
+        self.entrants = Remembered::default();
         self.run(running, (0, 0));
     }
 
@@ -207,6 +216,7 @@ impl Index {
                 self.next_no.insert(day, no);
             }
             Delta::Sums { app, start_s, file, sums } => self.sums.set(app, start_s, file, sums),
+            Delta::Entrants { room, read, changes } => self.entrants.change(room, read, changes),
         }
     }
 

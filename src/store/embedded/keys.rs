@@ -156,11 +156,6 @@ pub(super) fn name_of_room(key: &[u8]) -> Option<(AppId, String)> {
     Some((AppId(app), String::from_utf8(room.to_vec()).ok()?))
 }
 
-/// The user of a key of [`Table::Joins`].
-pub(super) fn user_of_join(key: &[u8]) -> Option<&str> {
-    std::str::from_utf8(key.get(12..key.len().checked_sub(1)?)?).ok()
-}
-
 pub(super) fn figures(app: AppId, start_s: i64) -> Vec<u8> {
     Key::app(app).time(start_s).bytes()
 }
@@ -211,8 +206,6 @@ mod tests {
             prop_assert_eq!(newest(&a).cmp(&newest(&b)), logical);
             prop_assert_eq!(trailing_number(&key(&a)), Some(a.3));
             prop_assert_eq!(name_of_room(&key(&a)), Some((AppId(a.0), a.1.clone())));
-            let join = newest(&a);
-            prop_assert_eq!(user_of_join(&join), Some(a.1.as_str()));
             prop_assert_eq!(day_of_figures(&figures(AppId(a.0), a.2)), Some((AppId(a.0), a.2)));
         }
     }
