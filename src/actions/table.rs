@@ -258,7 +258,7 @@ const SCALE_FIELDS: &[Field] = &[
     field(
         "ScaleList",
         "list",
-        "Days of UTC+8 that begin in the window and are over, newest first, from the first with a call on.",
+        "Days of UTC+8 that begin in the window and are over, newest first, from the first with an entry on.",
     ),
     field("ScaleList[].Time", "uint64", "UNIX second of the day's beginning."),
     field("ScaleList[].RoomNumbers", "uint64", "Rooms that somebody entered."),
@@ -338,7 +338,6 @@ const SCALE_ERRORS: &[ErrorCode] = &[
     ErrorCode::EndTs,
     ErrorCode::StartTsOversize,
     ErrorCode::InternalDbError,
-    ErrorCode::ResponseSizeLimitExceeded,
 ];
 
 const USER_EXAMPLE: &str = r#"{"CommId": "1400188366_218695_1590065777", "StartTime": 1590065777, "EndTime": 1590065877, "SdkAppId": 1400188366, "UserIds": ["user1_54816741", "user2_2107025"], "PageNumber": 0, "PageSize": 6}"#;

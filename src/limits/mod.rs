@@ -53,8 +53,3 @@ pub const BASIC_REACH_DAYS: u32 = 7;
 pub const DAY_S: i64 = 86_400;
 /// The latest second that windows reach; later ones are taken for it, so that milliseconds cannot overflow.
 pub const SECOND_MAX: i64 = i64::MAX / 1_000 - 1;
-
-/// Rows read from the store at a time while the daily figures are counted.
-pub const SCALE_BATCH_ROWS: usize = 1_000;
-/// Rows counted for one question for daily figures, at most.
-pub const SCALE_ROWS_MAX: usize = 200_000;

@@ -2,6 +2,7 @@
 //! everything: any list of events, in any order and split into any batches, against the reference.
 
 mod samples;
+mod figures;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,7 +13,8 @@ use proptest::test_runner::RngSeed;
 
 use super::embedded::{Embedded, EmbeddedOptions, Fault};
 use super::{
-    AnyStore, CallQuery, Counts, ExportQuery, Exported, Memory, SessionQuery, Store, StoreError, What,
+    AnyStore, CallQuery, Counts, ExportQuery, Exported, Figures, Memory, SessionQuery, Store, StoreError,
+    What,
 };
 use crate::records::{
     AppId, Attr, Call, CommId, Event, JoinSource, Kind, LeaveSource, Millis, Reason, ReasonClass, Session,
@@ -88,7 +90,12 @@ impl Subject {
                 Ok(())
             })
             .unwrap();
-        Answers { records, events, counts: self.store.counts() }
+        Answers { records, events, counts: self.store.counts(), figures: self.figures() }
+    }
+
+    /// The figures of all days.
+    fn figures(&self) -> Figures {
+        wait(self.store.figures(APP, i64::MIN, i64::MAX)).unwrap()
     }
 
     fn sessions<'a>(
@@ -132,6 +139,7 @@ struct Answers {
     records: Vec<(Call, Vec<Session>)>,
     events: Vec<Event>,
     counts: Counts,
+    figures: Figures,
 }
 
 impl std::fmt::Debug for Answers {
@@ -158,7 +166,7 @@ impl std::fmt::Debug for Answers {
                 )?;
             }
         }
-        writeln!(f, "  {:?}", self.counts)?;
+        writeln!(f, "  {:?}\n  {:?}", self.counts, self.figures)?;
         self.events.iter().try_for_each(|event| writeln!(f, "  : {}", line(event)))
     }
 }

@@ -151,9 +151,9 @@ codes! {
     ServiceUnavailable "ServiceUnavailable" Never
         "a server that cannot answer says why" "" "";
     ResponseSizeLimitExceeded "ResponseSizeLimitExceeded" Raised
-        "more rows than one question for daily figures may count, or more points of metrics than one answer may hold"
-        "The window holds more records than one request may count; ask for fewer days."
-        "时间窗口内的记录超过单次请求可统计的上限，请缩短时间范围。";
+        "more points of metrics than one answer may hold"
+        "The answer would hold more points than one answer may; ask for a shorter window."
+        "数据点超过单次响应的上限，请缩短时间范围。";
     BodyParamsError "InvalidParameter.BodyParamsError" Raised
         "the JSON body is not UTF-8, not JSON, not an object, or has a key twice"
         "The request body cannot be read: {0}."

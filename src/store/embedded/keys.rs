@@ -67,6 +67,8 @@ tables! {
     Resets = "resets" / "resets.packed",
     /// app, time, digest → event that no rule knows; in the file of its own day
     Unknown = "unknown" / "unknown.packed",
+    /// app, first second of a day of UTC+8 → [`Sums`](super::figures::Sums) of that day's entries in this file
+    Figures = "figures" / "figures.packed",
     /// app, room, user, peer, connection, time of the first measurement → [chunk](super::chunk): in files of their own
     Chunks = "chunks" / "chunks.packed",
 }
@@ -96,10 +98,19 @@ impl Content {
             Content::Samples => "samples",
         }
     }
+
+    /// The oldest version that is read, and the one that is written. Records of version 1 had no figures; they are
+    /// counted when such a file is opened.
+    pub(super) const fn formats(self) -> (u64, u64) {
+        match self {
+            Content::Records => (1, 2),
+            Content::Samples => (1, 1),
+        }
+    }
 }
 
 /// name → value: `format` or `samples` (the version of the file), `sealed`, `joint` (the last batch over several files that
-/// it has seen)
+/// it has seen), `swept` (the last day of UTC+8 that has lost entries with a file that was dropped)
 pub(super) const META: TableDefinition<'static, &'static str, u64> = TableDefinition::new("meta");
 
 /// number of a batch over several files → what it changes in the others; at most one row
@@ -212,6 +223,22 @@ pub(super) fn flow_of(bytes: &[u8]) -> Option<Flow> {
     })
 }
 
+/// The application and the room's name of a key of [`Table::Rooms`].
+pub(super) fn name_of_room(key: &[u8]) -> Option<(AppId, String)> {
+    let app = u64::from_be_bytes(*key.first_chunk()?);
+    let room = key.get(8..key.len().checked_sub(13)?)?;
+    Some((AppId(app), String::from_utf8(room.to_vec()).ok()?))
+}
+
+pub(super) fn figures(app: AppId, start_s: i64) -> Vec<u8> {
+    Key::app(app).time(start_s).bytes()
+}
+
+/// The application and the day of a key of [`Table::Figures`].
+pub(super) fn day_of_figures(key: &[u8]) -> Option<(AppId, i64)> {
+    Some((AppId(u64::from_be_bytes(*key.first_chunk()?)), time_at(key, 8)?))
+}
+
 pub(super) fn name(event: &Event, life: &str) -> Vec<u8> {
     Key::app(event.app).text(&event.source).text(&event.instance).text(&event.room).text(life).bytes()
 }
@@ -261,6 +288,8 @@ mod tests {
             let logical = (a.3, std::cmp::Reverse(a.2), &a.1).cmp(&(b.3, std::cmp::Reverse(b.2), &b.1));
             prop_assert_eq!(newest(&a).cmp(&newest(&b)), logical);
             prop_assert_eq!(trailing_number(&key(&a)), Some(a.3));
+            prop_assert_eq!(name_of_room(&key(&a)), Some((AppId(a.0), a.1.clone())));
+            prop_assert_eq!(day_of_figures(&figures(AppId(a.0), a.2)), Some((AppId(a.0), a.2)));
         }
     }
 }

@@ -41,8 +41,11 @@ pub(super) trait Streamed: Sized + Debug + 'static {
     /// How much a batch is.
     fn size(batch: &[Self::Item]) -> usize;
 
-    /// Takes a file that was opened into the index.
-    fn read(index: &mut Self::Index, file: &DayFile) -> Result<(), StoreError>;
+    /// The index of files that were opened.
+    fn index(files: &Files) -> Result<Self::Index, StoreError>;
+
+    /// Compares what the files hold with what it was made of.
+    fn verify(files: &Files, index: &Self::Index) -> Result<(), StoreError>;
 
     /// Makes a group of batches durable; what each sender is told, and how many events were new.
     fn commit(
@@ -132,8 +135,7 @@ impl<S: Streamed> Shared<S> {
             files.insert(day, Arc::new(file));
         }
         let joint = finish_joint(&files)?;
-        let mut index = S::Index::default();
-        files.values().rev().try_for_each(|file| S::read(&mut index, file))?;
+        let index = S::index(&files)?;
         Ok(State { files: Some(files), index, joint })
     }
 }
@@ -254,14 +256,16 @@ impl<S: Streamed> Drop for Stream<S> {
     }
 }
 
-/// Verifies every checksum of every file of a stream; its days.
+/// Verifies every checksum of every file of a stream, and what is counted in them; its days.
 pub(super) fn verify<S: Streamed>(data_dir: &Path) -> Result<BTreeSet<i64>, StoreError> {
     let shared = Shared::<S>::new(data_dir);
     if !shared.dir.exists() {
         return Ok(BTreeSet::new());
     }
-    let days: BTreeSet<i64> =
-        shared.open_files(&Fault::default())?.files.iter().flatten().map(|(&day, _)| day).collect();
+    let State { files, index, .. } = shared.open_files(&Fault::default())?;
+    let files = files.unwrap_or_default();
+    S::verify(&files, &index)?;
+    let days: BTreeSet<i64> = files.into_keys().collect();
     for &day in &days {
         DayFile::open(&shared.path(day), S::CONTENT, day, CACHE_NEW_BYTES, &Fault::default())?.verify()?;
     }

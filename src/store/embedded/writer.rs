@@ -15,7 +15,7 @@ use super::file::{Changes, DayFile, Joint, MAKING, pack_rows, put_in_place};
 use super::index::Index;
 use super::keys::{Content, Key, Table};
 use super::stream::{Shared, State, Streamed};
-use super::{CACHE_NEW_BYTES, CACHE_OLD_BYTES, EmbeddedOptions, values};
+use super::{CACHE_NEW_BYTES, CACHE_OLD_BYTES, EmbeddedOptions, figures, values};
 use crate::records::fold::Admission;
 use crate::records::{Event, Millis};
 use crate::store::{Appended, StoreError, Swept};
@@ -224,8 +224,15 @@ impl Streamed for Records {
         batch.len()
     }
 
-    fn read(index: &mut Index, file: &DayFile) -> Result<(), StoreError> {
-        index.read(file)
+    fn index(files: &Files) -> Result<Index, StoreError> {
+        let mut index = Index::default();
+        files.values().rev().try_for_each(|file| index.read(file))?;
+        figures::count_old(files, &mut index)?;
+        Ok(index)
+    }
+
+    fn verify(files: &Files, index: &Index) -> Result<(), StoreError> {
+        figures::verify(files, index)
     }
 
     /// Folds a group of batches in and makes them durable, all in one commit a file.
@@ -264,6 +271,7 @@ impl Streamed for Records {
                 calls += 1;
                 ControlFlow::Continue(())
             })?;
+            writer.say_swept(file.day)?;
             writer.drop_file(&file, |index| index.forget_day(file.day, running))?;
             swept.calls += calls;
         }
@@ -296,6 +304,17 @@ impl Writer<Records> {
             file.commit(changes, Some(Joint { number, beside: None }))?;
         }
         self.shared.state.write().unwrap_or_else(PoisonError::into_inner).joint = number;
+        Ok(())
+    }
+
+    /// Keeps which days' figures will be missing entries once a file is gone.
+    fn say_swept(&self, gone: i64) -> Result<(), StoreError> {
+        let others = self.shared.read().index.sums.shared_with(gone);
+        for (other, start_s) in others {
+            let swept_s = self.shared.read().index.swept_s.max(Some(start_s));
+            self.file(other)?.commit_swept(swept_s.unwrap_or(start_s))?;
+            self.shared.state.write().unwrap_or_else(PoisonError::into_inner).index.swept_s = swept_s;
+        }
         Ok(())
     }
 
