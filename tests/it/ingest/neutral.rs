@@ -166,6 +166,15 @@ fn good_lines_are_kept_and_bad_ones_numbered() {
 }
 
 #[test]
+fn the_reply_counts_values_of_measurements() {
+    let body = r#"{"kind":"samples","room":"r","user":"u","at_ms":[1700000000000,1700000002000],"values":{"rtt":[39,null],"aBit":[1,2]}}"#;
+    let parsed = lines::parse(TERMS, body.as_bytes(), RECEIVED);
+    assert_eq!((parsed.values(), parsed.status()), (3, 200));
+    let reply = String::from_utf8(parsed.reply(0, 0, parsed.values())).expect("a reply is UTF-8");
+    assert_eq!(reply, r#"{"new":0,"duplicate":0,"refused":0,"samples":3,"lines":[]}"#);
+}
+
+#[test]
 fn a_body_of_nothing_but_trouble_costs_little() {
     let parsed = lines::parse(TERMS, "x\n".repeat(1_000_000).as_bytes(), RECEIVED);
     assert_eq!((parsed.refused.len(), parsed.refused_count), (100, 1_000_000));
