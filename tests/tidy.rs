@@ -65,9 +65,24 @@ const LINES_MAX: usize = 800;
 /// What a newcomer looks for.
 #[rustfmt::skip]
 const DOCUMENTS: &[&str] = &[
-    "README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "LICENSE",
-    "docs/api.md", "docs/errors.md", "docs/deviations.md", "docs/events.md", "docs/records.md",
-    "docs/config.md", "docs/operations.md", "docs/logging.md", "docs/quality.md", "docs/user-events.md",
+    "README.md",
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "SECURITY.md",
+    "LICENSE",
+    "docs/api.md",
+    "docs/config.md",
+    "docs/deviations.md",
+    "docs/errors.md",
+    "docs/events.md",
+    "docs/logging.md",
+    "docs/operations.md",
+    "docs/quality.md",
+    "docs/records.md",
+    "docs/sources.md",
+    "docs/storage.md",
+    "docs/user-events.md",
 ];
 
 #[test]

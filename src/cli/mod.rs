@@ -78,7 +78,7 @@ pub fn run() -> ExitCode {
         Command::Import(arguments) => import::run(&arguments, &surroundings),
         Command::Export(arguments) => export::run(&arguments, &surroundings),
         Command::Call(arguments) => call::run(&arguments, &surroundings),
-        Command::Keys(arguments) => keys::run(&arguments),
+        Command::Keys(arguments) => keys::run(&arguments, &surroundings),
         Command::Check(arguments) => check::run(&arguments, &surroundings),
     });
     match outcome {

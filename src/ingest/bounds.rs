@@ -77,6 +77,17 @@ fn implausible(value: u64, unit: Unit) -> String {
     )
 }
 
+/// The moment that a number of milliseconds with a fraction stands for, which is cut off, if it is a plausible one.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "within the bounds both are exact"
+)]
+pub(super) fn fractional_moment(ms: f64) -> Option<Millis> {
+    let plausible = MOMENT_MIN_MS as f64..MOMENT_END_MS as f64;
+    plausible.contains(&ms).then_some(Millis(ms.floor() as i64))
+}
+
 /// An id that can be stored: not too long, and without U+0000, which ends texts in the store's keys.
 pub(super) fn id(text: &str) -> Result<(), String> {
     if text.len() > ID_BYTES_MAX {
@@ -154,6 +165,20 @@ mod tests {
         check(u64::MAX, Unit::Milliseconds, None);
         check(u64::MAX, Unit::Seconds, None);
         check(i64::MAX.unsigned_abs(), Unit::Seconds, None);
+    }
+
+    #[test]
+    fn a_fraction_of_a_millisecond_is_cut_off() {
+        let check = |ms: f64, expected: Option<i64>| {
+            assert_eq!(fractional_moment(ms).map(|at| at.0), expected, "{ms}");
+        };
+        check(1_795_380_521_781.999, Some(1_795_380_521_781));
+        check(946_684_800_000.0, Some(946_684_800_000));
+        check(946_684_799_999.9, None);
+        check(4_102_444_800_000.0, None);
+        check(0.0, None);
+        check(f64::MAX, None);
+        check(f64::NAN, None);
     }
 
     #[test]

@@ -3,20 +3,25 @@
 //! the caller makes them durable before it acknowledges.
 //!
 //! Each source has one file and one row in [`SOURCES`]; nothing outside knows its payload. [`trtc`] reads the
-//! callbacks of Tencent RTC; [`janus`] the events of Janus; [`lines`] neutral events, one JSON object a line; [`attributes`] facts about users;
-//! [`records`] finished records as NDJSON or CSV; [`deliveries`] recorded HTTP deliveries. [`export`] writes what
-//! [`lines`] and [`records`] read. `docs/events.md` describes the formats with examples.
+//! callbacks of Tencent RTC, [`livekit`] the webhooks of LiveKit, [`janus`] the events of Janus, [`stats`] WebRTC statistics; [`lines`] neutral events,
+//! one JSON object a line; [`attributes`] facts about users; [`records`] finished records as NDJSON or CSV;
+//! [`deliveries`] recorded HTTP deliveries; [`jwt`] signed tokens. [`export`] writes what [`lines`] and [`records`] read.
+//! `docs/events.md` describes the formats with examples.
 
 pub mod trtc;
+pub mod livekit;
 pub mod janus;
 pub mod lines;
 pub mod attributes;
 pub mod records;
+pub mod stats;
 pub mod export;
 pub mod deliveries;
+pub mod jwt;
 mod samples;
 mod apps;
 mod bounds;
+mod client;
 mod gzip;
 mod privacy;
 mod row;
@@ -28,6 +33,7 @@ pub use bounds::{
     DELIVERY_BYTES_MAX, ID_BYTES_MAX, LINE_BYTES_MAX, LINES_MAX, MOMENT_END_MS, MOMENT_MIN_MS, RAW_BYTES_MAX,
     REFUSED_LINES_SHOWN_MAX, TEXT_BYTES_MAX, VALUES_MAX,
 };
+pub use client::{CLIENT_TOKEN_S_MAX, Told, client_token};
 pub use gzip::gunzip;
 pub use privacy::ClientIpPolicy;
 pub use source::{Acknowledge, Endpoint, Head, Import, Ingest, SOURCES, Size, Source};
@@ -50,12 +56,46 @@ pub enum Rejected {
     /// The application has no callback key, and unsigned callbacks are not allowed for it.
     #[error("application {0} has no trtc_callback_key: set it, or allow trtc_unsigned")]
     NoKey(AppId),
-    /// The request carries no bearer token.
-    #[error("header Authorization is missing: expected `Bearer <ingest_token>`")]
+    /// The request carries no token.
+    #[error("header Authorization is missing: expected `Bearer <token>`")]
     MissingToken,
     /// The bearer token belongs to no application.
     #[error("the bearer token belongs to no application")]
     BadToken,
+    /// What should be a signed token is none.
+    #[error("the token is no JWT: {0}")]
+    UnreadableToken(&'static str),
+    /// The token is signed in another way, or not at all.
+    #[error("the token's algorithm is not HS256")]
+    BadAlgorithm,
+    /// The token's signature is not made with the secret of whom it names.
+    #[error(
+        "the token's signature does not match: it must be made with the secret that belongs to what the token names"
+    )]
+    BadTokenSignature,
+    /// The token is not good yet.
+    #[error(
+        "the token is not good yet: nbf or iat is more than {} s ahead of this server's clock",
+        jwt::LEEWAY_S
+    )]
+    EarlyToken,
+    /// The token is not good any more.
+    #[error("the token has expired: exp is more than {} s behind this server's clock", jwt::LEEWAY_S)]
+    ExpiredToken,
+    /// No application has this API key of LiveKit, shown as a refusal shows it.
+    #[error("no application has the livekit.api_key {0} of the token")]
+    UnknownKey(String),
+    /// The token is for another body.
+    #[error("the token's sha256 is not that of this body: expected base64(SHA-256(raw body))")]
+    BadBodyHash,
+    /// The token is good for longer than the token of a client may be.
+    #[error("the token is good for too long: exp may be at most {CLIENT_TOKEN_S_MAX} s after iat")]
+    LongToken,
+    /// The token is for something else.
+    #[error(
+        "the token is not for this {0}: what a client sends is about the app, room and user of its token"
+    )]
+    NotGranted(&'static str),
     /// The request carries no user name and password.
     #[error("header Authorization is missing: expected `Basic base64(user:password)`")]
     MissingPassword,
@@ -83,13 +123,22 @@ pub enum Rejected {
 
 impl Rejected {
     /// Every value that [`Rejected::name`] has.
-    pub const NAMES: [&'static str; 11] = [
+    pub const NAMES: [&'static str; 20] = [
         "unknown_app",
         "missing_signature",
         "bad_signature",
         "no_key",
         "missing_token",
         "bad_token",
+        "unreadable_token",
+        "bad_algorithm",
+        "bad_token_signature",
+        "early_token",
+        "expired_token",
+        "unknown_key",
+        "bad_body_hash",
+        "long_token",
+        "not_granted",
         "missing_password",
         "bad_password",
         "not_local",
@@ -100,15 +149,23 @@ impl Rejected {
     /// The HTTP status of the reply.
     pub const fn status(&self) -> u16 {
         match self {
-            Rejected::UnknownApp(_) => 404,
+            Rejected::UnknownApp(_) | Rejected::UnknownKey(_) => 404,
             Rejected::MissingSignature
             | Rejected::BadSignature
             | Rejected::NoKey(_)
             | Rejected::MissingToken
             | Rejected::BadToken
+            | Rejected::UnreadableToken(_)
+            | Rejected::BadAlgorithm
+            | Rejected::BadTokenSignature
+            | Rejected::EarlyToken
+            | Rejected::ExpiredToken
+            | Rejected::BadBodyHash
+            | Rejected::LongToken
             | Rejected::MissingPassword
             | Rejected::BadPassword
             | Rejected::NotLocal => 401,
+            Rejected::NotGranted(_) => 403,
             Rejected::Malformed { .. } => 400,
             Rejected::TooLarge { .. } => 413,
         }
@@ -123,11 +180,20 @@ impl Rejected {
             Rejected::NoKey(_) => 3,
             Rejected::MissingToken => 4,
             Rejected::BadToken => 5,
-            Rejected::MissingPassword => 6,
-            Rejected::BadPassword => 7,
-            Rejected::NotLocal => 8,
-            Rejected::Malformed { .. } => 9,
-            Rejected::TooLarge { .. } => 10,
+            Rejected::UnreadableToken(_) => 6,
+            Rejected::BadAlgorithm => 7,
+            Rejected::BadTokenSignature => 8,
+            Rejected::EarlyToken => 9,
+            Rejected::ExpiredToken => 10,
+            Rejected::UnknownKey(_) => 11,
+            Rejected::BadBodyHash => 12,
+            Rejected::LongToken => 13,
+            Rejected::NotGranted(_) => 14,
+            Rejected::MissingPassword => 15,
+            Rejected::BadPassword => 16,
+            Rejected::NotLocal => 17,
+            Rejected::Malformed { .. } => 18,
+            Rejected::TooLarge { .. } => 19,
         };
         Rejected::NAMES[place]
     }
@@ -172,6 +238,8 @@ pub struct Parsed {
     pub refused: Vec<RefusedLine>,
     /// How many lines were refused, the unlisted ones included.
     pub refused_count: u64,
+    /// Events that are left out because a setting says so.
+    pub left_out: u64,
 }
 
 /// A line that was refused.
@@ -230,6 +298,23 @@ impl Parsed {
     }
 }
 
+/// Runs `take` over a body that is one JSON object, over however many lines, or one object a line.
+fn each_object(body: &[u8], mut take: impl FnMut(&str, &mut Parsed) -> Result<(), String>) -> Parsed {
+    let one = body.trim_ascii();
+    let first = one.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let goes_on =
+        || serde_json::from_slice::<serde::de::IgnoredAny>(first).is_err_and(|error| error.is_eof());
+    if one.is_empty() || (first.len() < one.len() && !goes_on()) {
+        return each_line(body, LINES_MAX, take);
+    }
+    let mut parsed = Parsed::default();
+    let outcome = bounds::delivery(one).and_then(|object| take(object, &mut parsed));
+    if let Err(why) = outcome {
+        parsed.refuse(1, why);
+    }
+    parsed
+}
+
 /// Runs `take` over the lines of `body`, passing over blank ones, and collects what it gives. Lines beyond
 /// `lines_max` are refused unread.
 fn each_line(
@@ -270,6 +355,15 @@ mod tests {
             Rejected::NoKey(AppId(1)),
             Rejected::MissingToken,
             Rejected::BadToken,
+            Rejected::UnreadableToken(""),
+            Rejected::BadAlgorithm,
+            Rejected::BadTokenSignature,
+            Rejected::EarlyToken,
+            Rejected::ExpiredToken,
+            Rejected::UnknownKey(String::new()),
+            Rejected::BadBodyHash,
+            Rejected::LongToken,
+            Rejected::NotGranted("room"),
             Rejected::MissingPassword,
             Rejected::BadPassword,
             Rejected::NotLocal,

@@ -9,6 +9,7 @@ use serde::de::{
     Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor,
 };
 
+use super::Rejected;
 use super::bounds::{self, Unit, nearest, shown};
 use super::words::Worded;
 use crate::records::{Attr, Attrs, Millis};
@@ -370,6 +371,17 @@ impl<'de, const N: usize> Visitor<'de> for ObjectSeed<N> {
             start = place + 1;
         }
         Ok(row)
+    }
+}
+
+/// Reads a vendor's JSON object, at `place` in its message; a list, which serde would take by position, is none.
+pub(super) fn object<'a, T: Deserialize<'a>>(place: &str, json: &'a str) -> Result<T, Rejected> {
+    match json.trim_ascii_start().bytes().next() {
+        Some(b'{') => {
+            serde_json::from_str(json).map_err(|error| Rejected::malformed(place, json_trouble(&error)))
+        }
+        Some(_) => Err(Rejected::malformed(place, "expected a JSON object")),
+        None => Err(Rejected::malformed(place, "empty, expected a JSON object")),
     }
 }
 

@@ -1,6 +1,8 @@
 //! The suite that every store must pass, and the proof that a store that folds in part answers as one that folds
 //! everything: any list of events, in any order and split into any batches, against the reference.
 
+mod samples;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;

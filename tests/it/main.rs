@@ -17,4 +17,5 @@ mod roundtrip;
 mod samples;
 mod server;
 mod signing;
+mod stats;
 mod vectors;

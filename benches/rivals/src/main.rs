@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! rivals story    CALLS BIG DIRECTORY        writes events, sessions and questions, the same each time
+//! rivals quality  CALLS DIRECTORY            writes calls of six with an hour of measurements each, and questions
 //! rivals bare     ADDRESS REPLY_FILE         hyper, answering every request with the file's bytes
 //! rivals postgres ADDRESS DATABASE           axum and PostgreSQL, answering DescribeUserInfo
 //! rivals ask      ADDRESS QUESTIONS REQUESTS CONNECTIONS RATE CLOCK [SAVE_REPLY]
@@ -14,6 +15,7 @@ mod bare;
 mod insert;
 mod post;
 mod postgres;
+mod quality;
 mod sign;
 mod story;
 
@@ -31,6 +33,9 @@ fn main() -> Result<()> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     if let ["story", calls, big, folder] = words[..] {
         return story::write(calls.parse()?, big.parse()?, folder.as_ref());
+    }
+    if let ["quality", calls, folder] = words[..] {
+        return quality::write(calls.parse()?, folder.as_ref());
     }
     // The load has one thread, so that it takes as little as it can of what the servers need.
     let mut runtime = match words.first() {

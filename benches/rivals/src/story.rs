@@ -11,7 +11,7 @@ use anyhow::Result;
 use crate::APP;
 
 /// The first second of the story. `benches/run` sets the server's clock four days later.
-const START_S: i64 = 1_780_272_000;
+pub const START_S: i64 = 1_780_272_000;
 /// How long the story lasts: two days.
 const LENGTH_S: u64 = 2 * 86_400;
 /// Names of rooms that are used again and again.
@@ -20,10 +20,11 @@ const ROOMS: u64 = 4_000;
 const USERS: u64 = 50_000;
 
 /// SplitMix64: enough for a story.
-struct Dice(u64);
+pub struct Dice(pub u64);
 
 impl Dice {
-    fn roll(&mut self) -> u64 {
+    /// Any number.
+    pub fn roll(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -31,7 +32,8 @@ impl Dice {
         z ^ (z >> 31)
     }
 
-    fn below(&mut self, end: u64) -> u64 {
+    /// A number below `end`.
+    pub fn below(&mut self, end: u64) -> u64 {
         self.roll() % end
     }
 }
@@ -185,7 +187,11 @@ fn write_questions(calls: &[&Call], path: &Path) -> Result<()> {
     let mut file = BufWriter::new(File::create(path)?);
     for call in calls {
         let from = call.create_ms / 1_000;
-        writeln!(file, "{}\t{from}\t{}", comm_id(call), from + 14_400)?;
+        let (comm_id, to) = (comm_id(call), from + 14_400);
+        writeln!(
+            file,
+            "DescribeUserInfo\t{{\"CommId\":\"{comm_id}\",\"StartTime\":{from},\"EndTime\":{to},\"SdkAppId\":{APP}}}"
+        )?;
     }
     Ok(file.flush()?)
 }

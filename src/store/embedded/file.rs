@@ -9,7 +9,7 @@ use redb::{
 };
 
 use super::disk::{Disk, Fault};
-use super::keys::{BESIDE, META, Table};
+use super::keys::{BESIDE, Content, META, Table};
 use super::pack::{self, Row};
 use crate::store::StoreError;
 
@@ -31,6 +31,7 @@ pub(super) struct DayFile {
     pub(super) day: i64,
     pub(super) path: PathBuf,
     pub(super) sealed: bool,
+    content: Content,
     db: Database,
 }
 
@@ -46,16 +47,16 @@ pub(super) struct Joint<'a> {
 impl DayFile {
     /// Makes the file of a day, after the joint batch of this number. Under another name until it is whole, so
     /// that a crash leaves no file that cannot be opened.
-    pub(super) fn make(path: &Path, joint: u64, fault: &Fault) -> Result<(), StoreError> {
+    pub(super) fn make(path: &Path, content: Content, joint: u64, fault: &Fault) -> Result<(), StoreError> {
         let making = path.with_extension(MAKING);
         let db = engine(&making, CACHE_PACKING_BYTES, fault)?;
         let tx = begin_write(&db)?;
-        for table in Table::ALL {
+        for table in content.tables() {
             tx.open_table(table.rows()).map_err(failed)?;
         }
         {
             let mut meta = tx.open_table(META).map_err(failed)?;
-            meta.insert("format", FORMAT).map_err(failed)?;
+            meta.insert(content.format(), FORMAT).map_err(failed)?;
             meta.insert("joint", joint).map_err(failed)?;
         }
         tx.commit().map_err(failed)?;
@@ -66,6 +67,7 @@ impl DayFile {
     /// Opens the file of `day`.
     pub(super) fn open(
         path: &Path,
+        content: Content,
         day: i64,
         cache_bytes: usize,
         fault: &Fault,
@@ -75,7 +77,7 @@ impl DayFile {
             let tx = db.begin_read().map_err(failed)?;
             let meta = tx.open_table(META).map_err(|error| cannot_open(path, &error.to_string()))?;
             let get = |name| meta.get(name).map(|value| value.map_or(0, |value| value.value()));
-            (get("format").map_err(failed)?, get("sealed").map_err(failed)? == 1)
+            (get(content.format()).map_err(failed)?, get("sealed").map_err(failed)? == 1)
         };
         if format != FORMAT {
             return Err(StoreError::Refused(format!(
@@ -83,12 +85,20 @@ impl DayFile {
                 path.display()
             )));
         }
-        Ok(DayFile { day, path: path.to_owned(), sealed, db })
+        Ok(DayFile { day, path: path.to_owned(), sealed, content, db })
+    }
+
+    /// Whether its rows are in packed blocks. Chunks of measurements stay rows, since they are packed already.
+    const fn is_packed(&self) -> bool {
+        match self.content {
+            Content::Records => self.sealed,
+            Content::Samples => false,
+        }
     }
 
     /// What the file holds now.
     pub(super) fn view(&self) -> Result<View, StoreError> {
-        Ok(View { tx: self.db.begin_read().map_err(failed)?, sealed: self.sealed })
+        Ok(View { tx: self.db.begin_read().map_err(failed)?, packed: self.is_packed() })
     }
 
     /// Applies changes in one durable commit. Quick repair on every commit: opening after a kill takes
@@ -98,7 +108,7 @@ impl DayFile {
         let mut rest = changes.iter().peekable();
         while let Some(&(&(table, _), _)) = rest.peek() {
             let of_table = std::iter::from_fn(|| rest.next_if(|((other, _), _)| *other == table));
-            if self.sealed { repack(&tx, table, of_table)? } else { put(&tx, table, of_table)? }
+            if self.is_packed() { repack(&tx, table, of_table)? } else { put(&tx, table, of_table)? }
         }
         if let Some(joint) = joint {
             tx.open_table(META).map_err(failed)?.insert("joint", joint.number).map_err(failed)?;
@@ -129,43 +139,24 @@ impl DayFile {
         Ok(last.map(|(number, beside)| (number.value(), beside.value().to_vec())))
     }
 
-    /// Writes the packed form of this file to `path`, to take its place.
-    pub(super) fn write_packed(&self, path: &Path, fault: &Fault) -> Result<(), StoreError> {
+    /// Writes the sealed form of this file to `path`, to take its place; `fill` writes its rows.
+    pub(super) fn write_sealed(
+        &self,
+        path: &Path,
+        fault: &Fault,
+        fill: impl FnOnce(&View, &WriteTransaction) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
         let _ = std::fs::remove_file(path);
-        let packed = engine(path, CACHE_PACKING_BYTES, fault)?;
-        let view = self.view()?;
-        let tx = begin_write(&packed)?;
+        let sealed = engine(path, CACHE_PACKING_BYTES, fault)?;
+        let tx = begin_write(&sealed)?;
         {
             let mut meta = tx.open_table(META).map_err(failed)?;
-            meta.insert("format", FORMAT).map_err(failed)?;
+            meta.insert(self.content.format(), FORMAT).map_err(failed)?;
             meta.insert("sealed", 1).map_err(failed)?;
             meta.insert("joint", self.joint()?).map_err(failed)?;
         }
-        for &table in Table::ALL {
-            let mut out = tx.open_table(table.blocks()).map_err(failed)?;
-            let mut rows: Vec<Row> = Vec::new();
-            let mut write = |rows: &mut Vec<Row>| -> Result<(), StoreError> {
-                for (first, block) in pack::pack(rows)? {
-                    out.insert(first.as_slice(), block.as_slice()).map_err(failed)?;
-                }
-                rows.clear();
-                Ok(())
-            };
-            let mut outcome = Ok(());
-            view.scan(table, &[], None, false, &mut |key, value| {
-                rows.push((key.to_vec(), value.to_vec()));
-                // In slices, so that memory stays bounded.
-                if rows.len() >= 50_000 {
-                    outcome = write(&mut rows);
-                }
-                if outcome.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-            })?;
-            outcome?;
-            write(&mut rows)?;
-        }
-        tx.commit().map_err(failed)?;
-        drop(packed);
-        Ok(())
+        fill(&self.view()?, &tx)?;
+        tx.commit().map_err(failed)
     }
 
     /// Verifies every checksum of the file.
@@ -176,6 +167,33 @@ impl DayFile {
             Err(error) => Err(cannot_open(&self.path, &error.to_string())),
         }
     }
+}
+
+/// Writes the packed blocks of all rows.
+pub(super) fn pack_rows(view: &View, tx: &WriteTransaction) -> Result<(), StoreError> {
+    for table in Content::Records.tables() {
+        let mut out = tx.open_table(table.blocks()).map_err(failed)?;
+        let mut rows: Vec<Row> = Vec::new();
+        let mut write = |rows: &mut Vec<Row>| -> Result<(), StoreError> {
+            for (first, block) in pack::pack(rows)? {
+                out.insert(first.as_slice(), block.as_slice()).map_err(failed)?;
+            }
+            rows.clear();
+            Ok(())
+        };
+        let mut outcome = Ok(());
+        view.scan(table, &[], None, false, &mut |key, value| {
+            rows.push((key.to_vec(), value.to_vec()));
+            // In slices, so that memory stays bounded.
+            if rows.len() >= 50_000 {
+                outcome = write(&mut rows);
+            }
+            if outcome.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })?;
+        outcome?;
+        write(&mut rows)?;
+    }
+    Ok(())
 }
 
 /// A new name in a directory is durable once the directory is.
@@ -276,7 +294,7 @@ fn unpack_to_map(block: &[u8]) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, StoreError>
 /// A day's file at one moment.
 pub(super) struct View {
     tx: ReadTransaction,
-    sealed: bool,
+    packed: bool,
 }
 
 /// What a scan does with each row: go on, or stop.
@@ -290,7 +308,7 @@ impl View {
         key: &[u8],
         read: impl FnOnce(&[u8]) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
-        if !self.sealed {
+        if !self.packed {
             let rows = self.tx.open_table(table.rows()).map_err(failed)?;
             return rows.get(key).map_err(failed)?.map(|value| read(value.value())).transpose();
         }
@@ -317,7 +335,7 @@ impl View {
         visit: Visit<'_>,
     ) -> Result<(), StoreError> {
         let upper = to.map_or(Bound::Unbounded, Bound::Excluded);
-        if !self.sealed {
+        if !self.packed {
             let rows = self.tx.open_table(table.rows()).map_err(failed)?;
             let mut range = rows.range::<&[u8]>((Bound::Included(from), upper)).map_err(failed)?;
             while let Some(row) = if backwards { range.next_back() } else { range.next() } {

@@ -6,6 +6,7 @@
 use redb::TableDefinition;
 use serde::{Deserialize, Serialize};
 
+use crate::records::quality::Flow;
 use crate::records::{AppId, Event, Millis};
 
 /// A call's number within its day.
@@ -66,9 +67,38 @@ tables! {
     Resets = "resets" / "resets.packed",
     /// app, time, digest → event that no rule knows; in the file of its own day
     Unknown = "unknown" / "unknown.packed",
+    /// app, room, user, peer, connection, time of the first measurement → [chunk](super::chunk): in files of their own
+    Chunks = "chunks" / "chunks.packed",
 }
 
-/// name → value: `format` (the version of the file), `sealed`, `joint` (the last batch over several files that
+/// What a file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Content {
+    /// Calls and events.
+    Records,
+    /// Measurements.
+    Samples,
+}
+
+impl Content {
+    /// The tables of such a file.
+    pub(super) fn tables(self) -> impl Iterator<Item = Table> {
+        Table::ALL
+            .iter()
+            .copied()
+            .filter(move |table| (*table == Table::Chunks) == (self == Content::Samples))
+    }
+
+    /// What the version of the file is called in [`META`], so that neither is taken for the other.
+    pub(super) const fn format(self) -> &'static str {
+        match self {
+            Content::Records => "format",
+            Content::Samples => "samples",
+        }
+    }
+}
+
+/// name → value: `format` or `samples` (the version of the file), `sealed`, `joint` (the last batch over several files that
 /// it has seen)
 pub(super) const META: TableDefinition<'static, &'static str, u64> = TableDefinition::new("meta");
 
@@ -82,6 +112,11 @@ pub(super) struct Key(Vec<u8>);
 impl Key {
     pub(super) fn app(app: AppId) -> Key {
         Key(app.0.to_be_bytes().to_vec())
+    }
+
+    /// What other keys begin with.
+    pub(super) fn from_bytes(bytes: &[u8]) -> Key {
+        Key(bytes.to_vec())
     }
 
     pub(super) fn call(no: CallNo) -> Key {
@@ -147,6 +182,36 @@ pub(super) fn room(app: AppId, room: &str) -> Key {
     Key::app(app).text(room)
 }
 
+/// What the keys of a user's chunks begin with.
+pub(super) fn chunks_of_user(app: AppId, name: &str, user: &str) -> Key {
+    room(app, name).text(user)
+}
+
+/// What the keys of a flow's chunks begin with.
+pub(super) fn flow(flow: &Flow) -> Key {
+    chunks_of_user(flow.app, &flow.room, &flow.user).text(&flow.peer).text(&flow.connection)
+}
+
+/// The key of a chunk, taken apart: what the keys of its flow begin with, and the time of its first measurement.
+pub(super) fn of_chunk(key: &[u8]) -> Option<(&[u8], Millis)> {
+    let (flow, _) = key.split_last_chunk::<8>()?;
+    Some((flow, Millis(time_at(key, flow.len())?)))
+}
+
+/// The flow whose keys begin so.
+pub(super) fn flow_of(bytes: &[u8]) -> Option<Flow> {
+    let (app, texts) = bytes.split_first_chunk::<8>()?;
+    let mut texts = texts.split(|byte| *byte == 0).map(|text| String::from_utf8(text.to_vec()).ok());
+    let mut next = || texts.next().flatten();
+    Some(Flow {
+        app: AppId(u64::from_be_bytes(*app)),
+        room: next()?,
+        user: next()?,
+        peer: next()?,
+        connection: next()?,
+    })
+}
+
 pub(super) fn name(event: &Event, life: &str) -> Vec<u8> {
     Key::app(event.app).text(&event.source).text(&event.instance).text(&event.room).text(life).bytes()
 }
@@ -177,6 +242,15 @@ mod tests {
     use super::*;
 
     proptest! {
+        #[test]
+        fn a_flow_is_read_back_from_its_key(app in any::<u64>(), texts in any::<[String; 4]>(), at in any::<i64>()) {
+            let [room, user, peer, connection] = texts.map(|text| text.replace('\0', ""));
+            let whole = Flow { app: AppId(app), room, user, peer, connection };
+            let key = flow(&whole).time(at).bytes();
+            let (bytes, time) = of_chunk(&key).unwrap();
+            prop_assert_eq!((flow_of(bytes), time), (Some(whole), Millis(at)));
+        }
+
         #[test]
         fn byte_order_is_logical_order(a in any::<(u64, String, i64, u32)>(), b in any::<(u64, String, i64, u32)>()) {
             let clean = |text: &str| text.replace('\0', "");
