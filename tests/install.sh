@@ -1,4 +1,6 @@
-# What the scripts share that put the needs of tests into .test/, which git ignores. Sourced with `set -euo pipefail`.
+# What the `install` scripts of the test folders share; they source it after `set -euo pipefail`. Everything lands in
+# .test/, which git ignores, and what is there already is left alone. What cannot be had is a failure, never a skip.
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
 there=$PWD/.test
 mkdir -p "$there"
 
@@ -14,7 +16,7 @@ debian() { # PACKAGE…
     fi
 }
 
-# A command, from Debian's package if it is missing.
+# A command, from Debian's packages if it is missing.
 need() { # COMMAND PACKAGE…
     command -v "$1" >/dev/null && return
     debian "${@:2}"
@@ -37,5 +39,18 @@ python_environment() { # NAME REQUIREMENTS
         python3 -m venv "$folder"
     fi
     "$folder/bin/pip" install --quiet --disable-pip-version-check --no-compile -r "$2"
+    printf '%s' "$inputs" >"$folder/.made-from"
+}
+
+# The Node modules that a test folder's lock file names.
+node_modules() { # FOLDER-IN-.test TEST-FOLDER
+    local folder=$there/$1 from=$PWD/$2 inputs
+    inputs="$(node --version) $(cksum <"$from/package-lock.json")"
+    current "$folder" "$inputs" && return
+    echo "tests: Node modules of $2" >&2
+    rm -rf "$folder"
+    mkdir -p "$folder"
+    cp "$from/package.json" "$from/package-lock.json" "$folder/"
+    (cd "$folder" && npm ci --silent --ignore-scripts --no-audit --no-fund)
     printf '%s' "$inputs" >"$folder/.made-from"
 }

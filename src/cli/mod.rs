@@ -14,6 +14,7 @@ mod keys;
 mod serve;
 mod settings;
 mod story;
+mod vitals;
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write as _};

@@ -272,7 +272,7 @@ def main():
         servers.append(Server.with_settings(binary, folder, "sources", settings, "--clock", str(SOURCES["clock"])))
         tell_story(servers[0], start)
         story = {
-            "endpoint": servers[0].endpoint, "app": APP, "start": start, "from": start - 200, "to": now + 60,
+            "endpoint": servers[0].endpoint, "app": APP, "ingest_token": INGEST_TOKEN, "start": start, "from": start - 200, "to": now + 60,
             "livekit": LIVEKIT, "sources": SOURCES | {"endpoint": servers[4].endpoint}, "main": MAIN, "temporary": TEMPORARY, "other_app": 1400000003,
             "default_endpoint": servers[1].endpoint, "burst": {"app": 1400000002, **BURST},
             "limited_endpoint": servers[2].endpoint, "limited": own,
@@ -307,6 +307,8 @@ def run_clients(folder):
     for name, file in (("LiveKit's package", "test_livekit.py"), ("docs/sources.md, pasted", "test_sources.py")):
         python = str(TEST / "py-livekit" / "bin" / "python")
         sets.append((name, [python, "-m", "unittest", "-v", str(HERE / file)], plain, count_unittest))
+    snippets = [sys.executable, "-m", "unittest", "-v", str(HERE / "test_stats.py")]
+    sets.append(("snippets of docs/stats.md", snippets, plain, count_unittest))
     for name, command, environment, count in sets:
         good, bad = run(name, command, environment, count)
         passed, failed = passed + good, failed + bad

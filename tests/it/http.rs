@@ -232,7 +232,9 @@ async fn every_path_takes_its_methods_and_no_other() {
     check("GET", "/healthz", 200, None).await;
     check("GET", "/readyz", 200, None).await;
     check("GET", "/metrics", 200, None).await;
+    check("GET", "/client/rollbook.js", 200, None).await;
     check("POST", "/healthz", 405, Some("GET, HEAD")).await;
+    check("POST", "/client/rollbook.js", 405, Some("GET, HEAD")).await;
     check("GET", "/ingest/trtc", 405, Some("POST")).await;
     check("PUT", "/ingest/events", 405, Some("POST")).await;
     check("DELETE", "/ingest/attributes", 405, Some("POST, OPTIONS")).await;
@@ -240,7 +242,34 @@ async fn every_path_takes_its_methods_and_no_other() {
     check("GET", "/ingest", 404, None).await;
     check("GET", "/ui/", 404, None).await;
     check("GET", "/healthz/", 404, None).await;
+    check("GET", "/client/", 404, None).await;
     check("GET", "//", 404, None).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_script_for_pages_is_served_to_all_of_them() {
+    let server = start(small(), Moody::good());
+    let get = async |headers: &str| {
+        let request = format!("GET /client/rollbook.js HTTP/1.1\r\nHost: x\r\n{headers}\r\n");
+        server.send(request.as_bytes()).await
+    };
+    let reply = get("Origin: https://app.example\r\n").await;
+    assert_eq!(reply.body.as_bytes(), include_bytes!("../../src/http/client.js"));
+    assert!(reply.body.len() < 6_000, "{} bytes", reply.body.len());
+    let tag = reply.header("etag").expect("a tag").to_owned();
+    let check = |reply: &Reply, status: u16| {
+        assert_eq!(reply.status, status, "{reply:?}");
+        assert_eq!(reply.header("etag"), Some(tag.as_str()));
+        assert_eq!(reply.header("cache-control"), Some("no-cache"));
+        assert_eq!(reply.header("access-control-allow-origin"), Some("*"));
+        assert_eq!(reply.header("cross-origin-resource-policy"), Some("cross-origin"));
+        assert_eq!(reply.header("x-content-type-options"), Some("nosniff"));
+    };
+    check(&reply, 200);
+    assert_eq!(reply.header("content-type"), Some("text/javascript; charset=utf-8"));
+    check(&get("If-None-Match: \"another\"\r\n").await, 200);
+    check(&get(&format!("If-None-Match: \"another\", W/{tag}\r\n")).await, 304);
     server.stop().await;
 }
 

@@ -44,7 +44,7 @@ fn told(event: &Event) -> String {
 }
 
 mod callbacks;
-mod documented;
+pub(crate) mod documented;
 mod finished;
 mod livekit;
 mod neutral;

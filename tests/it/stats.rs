@@ -12,7 +12,9 @@ use rollbook::records::{AppId, Attr, Event, Kind, Millis};
 use rollbook::store::{Memory, SampleQuery, Store as _};
 use serde_json::{Value, json};
 
+mod documented;
 mod dumps;
+mod imported;
 mod recorded;
 mod senders;
 mod traps;

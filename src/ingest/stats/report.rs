@@ -158,7 +158,8 @@ struct Chosen<'r, 'a> {
 
 impl<'r, 'a> Chosen<'r, 'a> {
     /// Of several streams of a medium one stands for it, since counts of two cannot be compared: an active one, one
-    /// that has frames, the largest picture, the first section of the session description. A screen is no camera.
+    /// that has frames, the largest picture, the first section of the session description, most bytes. A screen is no
+    /// camera.
     fn of(streams: &[&'r Object<'a>]) -> Option<Chosen<'r, 'a>> {
         let best = |medium: Medium| {
             let of_medium = streams.iter().copied().filter(|stream| stream.medium() == Some(medium));
@@ -174,8 +175,13 @@ impl<'r, 'a> Chosen<'r, 'a> {
                 let section = |stream: &Object<'_>| {
                     stream.mid.as_deref().and_then(|mid| mid.parse::<u32>().ok()).unwrap_or(u32::MAX)
                 };
-                let first = (section(b), b.id()).cmp(&(section(a), a.id()));
-                rank(a).cmp(&rank(b)).then_with(|| area(a).total_cmp(&area(b))).then(first)
+                // Where sizes are not told, the layer with the largest picture is the one that takes most.
+                let bytes =
+                    |stream: &Object<'_>| stream.bytes_sent.or(stream.bytes_received).unwrap_or_default();
+                let by_look = rank(a).cmp(&rank(b)).then_with(|| area(a).total_cmp(&area(b)));
+                let by_place = section(b).cmp(&section(a));
+                let by_weight = bytes(a).total_cmp(&bytes(b));
+                by_look.then(by_place).then(by_weight).then_with(|| b.id().cmp(a.id()))
             })
         };
         let chosen = Chosen { audio: best(Medium::Audio), video: best(Medium::Video) };

@@ -452,6 +452,9 @@ pub(super) fn export(
 }
 
 #[cfg(test)]
+mod at_rest;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::records::AppId;

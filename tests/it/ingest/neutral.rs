@@ -103,9 +103,9 @@ fn a_bad_line_is_refused_with_the_reason() {
     check(&with("\"kind\":\"joined\",", ""), "kind: missing");
     check(
         &with("}", ",\"media\":{\"track\":\"audio\",\"on\":true}}"),
-        "media: only an event of kind media has it",
+        "media: only a line of kind media has it",
     );
-    check(&with("}", ",\"raw\":\"x\"}"), "raw: only an event of kind unknown has it");
+    check(&with("}", ",\"raw\":\"x\"}"), "raw: only a line of kind unknown has it");
     check(&with("1700000000000", "0"), "at_ms: 0 is no plausible time in milliseconds");
     check(
         &with("1700000000000", "1700000000"),

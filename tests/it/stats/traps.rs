@@ -47,6 +47,14 @@ async fn of_simulcast_the_largest_active_layer_stands_for_the_video() {
 }
 
 #[tokio::test]
+async fn without_sizes_the_layer_with_most_bytes_stands_for_the_video() {
+    let layer = |id: &str, bytes: u64| json!({ "type": "outbound-rtp", "kind": "video", "id": id, "ssrc": id, "bytesSent": bytes });
+    let report = |bytes: u64| json!([layer("b", bytes), layer("c", bytes * 10), layer("a", bytes * 3)]);
+    let shown = of(&[(0, report(1_000)), (2, report(2_000))]).await;
+    assert_eq!(points(&shown, "", Metric::VideoBitRate), [(2, 40_000.0)]);
+}
+
+#[tokio::test]
 async fn a_screen_alone_is_no_camera() {
     let screen = json!([layer("s", 4, 1_000, 1920, json!({ "contentType": "screenshare" }))]);
     let parsed = take(&body(0, &screen));
