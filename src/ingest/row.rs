@@ -55,6 +55,22 @@ impl Loose<'_> {
         }
     }
 
+    /// A number, which is finite as JSON knows no other.
+    #[expect(clippy::cast_precision_loss, reason = "a sender of whole numbers beyond 2^53 gets the nearest")]
+    pub(super) fn number(&self) -> Option<f64> {
+        match self {
+            Loose::Unsigned(number) => Some(*number as f64),
+            Loose::Negative(number) => Some(*number as f64),
+            Loose::Fraction(number) => Some(*number),
+            Loose::Absent
+            | Loose::Null
+            | Loose::Bool(_)
+            | Loose::Text(_)
+            | Loose::List(_)
+            | Loose::Object(_) => None,
+        }
+    }
+
     /// "expected …, found …".
     pub(super) fn instead_of(&self, expected: &str) -> String {
         format!("expected {expected}, found {}", self.shown())

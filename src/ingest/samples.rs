@@ -102,7 +102,7 @@ fn moment(value: &Loose<'_>, unit: Unit) -> Result<Millis, String> {
 fn points(times: &Times, value: Loose<'_>) -> Result<Points, String> {
     match (times, value) {
         (Times::One(_), Loose::Null) => Ok(Points::new()),
-        (Times::One(at), value) => match number(&value) {
+        (Times::One(at), value) => match value.number() {
             Some(number) => Ok(vec![(*at, number)]),
             None => Err(format!(": {}", value.instead_of("a number, as at_ms is one"))),
         },
@@ -113,7 +113,7 @@ fn points(times: &Times, value: Loose<'_>) -> Result<Points, String> {
             }
             let mut points = Points::with_capacity(values.len());
             for (place, (at, value)) in times.iter().zip(&values).enumerate() {
-                match number(value) {
+                match value.number() {
                     Some(number) => points.push((*at, number)),
                     None if *value == Loose::Null => {}
                     None => {
@@ -132,18 +132,6 @@ fn points(times: &Times, value: Loose<'_>) -> Result<Points, String> {
 /// The place in a list, counted from 1, as a refusal tells it.
 fn place_of(place: usize, of: usize) -> String {
     format!("{} of {of}", place + 1)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a sender of whole numbers beyond 2^53 gets the nearest")]
-fn number(value: &Loose<'_>) -> Option<f64> {
-    match value {
-        Loose::Unsigned(number) => Some(*number as f64),
-        Loose::Negative(number) => Some(*number as f64),
-        Loose::Fraction(number) => Some(*number),
-        Loose::Absent | Loose::Null | Loose::Bool(_) | Loose::Text(_) | Loose::List(_) | Loose::Object(_) => {
-            None
-        }
-    }
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use super::super::bounds;
 use super::super::client::Told;
 use super::super::row::Loose;
 use super::super::{Parsed, Terms};
-use super::object::{Object, Objects, as_number};
+use super::object::{Object, Objects};
 use super::report::{Measured, Peers, Report};
 use super::{agent, keep, whose};
 use crate::records::{Attrs, Millis};
@@ -103,7 +103,7 @@ impl<'a> Reader<'a> {
         let [method, connection, value, .., time] = line.as_slice() else { return Ok(()) };
         let time: Loose<'a> =
             serde_json::from_str(time.get()).map_err(|error| super::json_trouble(&error))?;
-        if let Some(time) = as_number(&time) {
+        if let Some(time) = time.number() {
             // What is too small for a time since 1970 is one since the line before.
             let is_absolute = bounds::fractional_moment(time).is_some();
             self.clock_ms = if is_absolute { time } else { self.clock_ms + time };
@@ -121,7 +121,7 @@ impl<'a> Reader<'a> {
     }
 
     fn facts(&mut self, facts: &Facts<'_>) {
-        self.version = as_number(&facts.version).unwrap_or(self.version);
+        self.version = facts.version.number().unwrap_or(self.version);
         if let Loose::Text(user_agent) = &facts.user_agent {
             self.attrs = agent::attrs(user_agent);
         }

@@ -11,7 +11,7 @@ use super::super::bounds;
 use super::super::client::Told;
 use super::super::row::{Loose, json_trouble};
 use super::super::{Parsed, Terms};
-use super::object::{Object, Type, as_number};
+use super::object::{Object, Type};
 use super::report::{Measured, Peers, Report};
 use super::{agent, keep, whose};
 use crate::records::{Attrs, Millis};
@@ -95,7 +95,7 @@ fn objects<'a>(stats: &'a BTreeMap<Cow<'a, str>, Saying<'a>>) -> Result<Vec<Hist
     for (key, saying) in stats {
         let Some((id, "timestamp")) = key.rsplit_once('-') else { continue };
         let times = values(key, saying)?;
-        let times: Vec<f64> = times.iter().filter_map(as_number).collect();
+        let times: Vec<f64> = times.iter().filter_map(Loose::number).collect();
         let kind_name = Some(Cow::Borrowed(saying.kind.as_ref()));
         let object = Object { id: Some(Cow::Borrowed(id)), kind_name, ..Object::default() };
         let kind = object.kind();

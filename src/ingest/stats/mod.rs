@@ -15,7 +15,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use self::object::{Objects, as_number};
+use self::object::Objects;
 use self::report::{ByTrack, Measured, Peers, Report, Whose};
 use super::bounds::{self, Unit};
 use super::client::{Sender, Told};
@@ -350,7 +350,7 @@ fn moment(value: &Loose<'_>) -> Result<Millis, String> {
     if let Loose::Unsigned(ms) = value {
         return bounds::moment(*ms, Unit::Milliseconds).map_err(|what| format!("ts: {what}"));
     }
-    match as_number(value).map(bounds::fractional_moment) {
+    match value.number().map(bounds::fractional_moment) {
         Some(Some(at)) => Ok(at),
         Some(None) | None => {
             Err(format!("ts: {}", value.instead_of("the time of the report in milliseconds since 1970")))

@@ -50,7 +50,7 @@ macro_rules! members {
             pub(super) fn set(&mut self, name: &str, value: Loose<'a>) {
                 match name {
                     $($text_name => self.$text = as_text(value),)*
-                    $($number_name => self.$number = as_number(&value),)*
+                    $($number_name => self.$number = value.number(),)*
                     $($flag_name => self.$flag = as_flag(&value),)*
                     _ => {}
                 }
@@ -299,7 +299,7 @@ fn text<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cow
 }
 
 fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
-    Loose::deserialize(deserializer).map(|value| as_number(&value))
+    Loose::deserialize(deserializer).map(|value| value.number())
 }
 
 fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
@@ -312,18 +312,6 @@ fn as_text(value: Loose<'_>) -> Option<Cow<'_, str>> {
         return Some(Cow::Owned(number.to_string()));
     }
     if let Loose::Text(text) = value { Some(text) } else { None }
-}
-
-/// A number, which is finite as JSON knows no other.
-pub(super) fn as_number(value: &Loose<'_>) -> Option<f64> {
-    match value {
-        Loose::Unsigned(number) => Some(*number as f64),
-        Loose::Negative(number) => Some(*number as f64),
-        Loose::Fraction(number) => Some(*number),
-        Loose::Absent | Loose::Null | Loose::Bool(_) | Loose::Text(_) | Loose::List(_) | Loose::Object(_) => {
-            None
-        }
-    }
 }
 
 fn as_flag(value: &Loose<'_>) -> Option<bool> {
