@@ -153,6 +153,10 @@ edition = \"advanced\"            # free | basic | advanced
   sdk_app_id        = {app}    # put the SdkAppId of your own application here
   trtc_callback_key = \"{callback_key}\"   # set the same in the console of TRTC
   ingest_token      = \"{ingest_token}\"   # for /ingest/events and its siblings
+
+  # Other media servers that report to this application.
+  # livekit = {{ api_key = \"…\", api_secret = \"…\" }}
+  # janus   = {{ user = \"…\", password = \"…\" }}
 "
         );
         text

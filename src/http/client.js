@@ -44,9 +44,9 @@ function begin(connection, { endpoint, token, room, user, peer, peers, attribute
     if (!all.some(({ type }) => /^(in|out)b/.test(type))) return;
     const newest = Math.max(...all.map(({ timestamp }) => timestamp));
     // Rates of a moment are noise.
-    if (newest - latest < interval / 2) return;
+    if (Math.abs(newest - latest) < interval / 2) return;
     latest = newest;
-    // The clock of statistics may stand still while a machine sleeps.
+    // The clock of statistics may stand still in a sleep.
     const now = Date.now(), late = Math.abs(now - newest) > 1000 ? now - newest : 0, from = {};
     const reports = all.map((report) => {
       const { type, timestamp, mid, trackIdentifier: track } = report, kept = {};

@@ -28,6 +28,9 @@ const BODY: &str = "body";
 /// The store could not take it.
 const STORE: &str = "store";
 
+/// Headers by which a proxy says that it passes something on.
+const PROXIES: [&str; 4] = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
+
 /// How long, in seconds, a browser may remember that it may post here.
 const PREFLIGHT_AGE_S: &str = "7200";
 
@@ -64,6 +67,8 @@ impl<S: Store + 'static> Server<S> {
         let query = head.uri.query().unwrap_or_default().as_bytes();
         let query = form_urlencoded::parse(query).map(|(key, value)| (key.into_owned(), value.into_owned()));
         let (tail, query) = (tail.map(str::to_owned), query.collect());
+        // Behind a proxy on this machine everybody has its address.
+        let is_local = is_local && !PROXIES.iter().any(|name| head.headers.contains_key(*name));
         let arrival = Arrival { tail, query, headers: head.headers, is_local };
         if let Err(rejected) = arrival.head(self.clock.now(), |head| (endpoint.admit)(&self.ingest, head)) {
             return Ok(self.reject(&rejected, endpoint));

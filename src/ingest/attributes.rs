@@ -50,10 +50,14 @@ pub(super) fn take(ingest: &Ingest, head: &Head<'_>, body: &[u8]) -> Result<Pars
         told = client.told();
     }
     let terms = sender.terms(&ingest.apps);
-    Ok(each_object(body, |object, parsed| {
+    let parsed = each_object(body, |object, parsed| {
         parsed.events.push(parse_line(terms, told, object, head.received)?);
         Ok(())
-    }))
+    });
+    match sender.client() {
+        Some(client) => client.vouch(parsed, head.received),
+        None => Ok(parsed),
+    }
 }
 
 /// Reads a body: one object over however many lines, or one object a line.

@@ -7,13 +7,18 @@ use super::jwt::{self, Token};
 use super::row::Loose;
 use super::{Apps, Head, Parsed, Rejected, Terms, each_object};
 use crate::limits::Secret;
-use crate::records::{AppId, Millis};
+use crate::records::{AppId, Attr, Millis};
 
 /// How long the token of a client may be good, in seconds: a call that lasts longer has no business with one token.
 pub const CLIENT_TOKEN_S_MAX: u32 = 7 * 86_400;
 
 /// The largest body that the client of a user may send, unpacked. Anybody who is in a call has such a token.
 const CLIENT_BODY_BYTES_MAX: usize = 1_048_576;
+/// How many connections and peers one body of a client may tell of.
+const CLIENT_FLOWS_MAX: usize = 1_000;
+/// How far from the server's clock the times of a client may be. A clock that is wrong by more is a clock that somebody
+/// turned: each day that is told of has a file of its own.
+const CLIENT_CLOCK_MS_MAX: i64 = 86_400_000;
 
 /// What else than a body tells whose it is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -180,8 +185,8 @@ impl Client {
         Ok(())
     }
 
-    /// Whether it may send a body: it is not large, and nothing in it is about anybody else. What cannot be read is refused by whoever takes
-    /// it.
+    /// Whether a body may be read: it is not large, and says of nothing in it that it is about anybody else. What
+    /// cannot be read here is left to whoever takes it, and to [`Client::vouch`].
     pub(super) fn check_body(&self, body: &[u8]) -> Result<(), Rejected> {
         if body.len() > CLIENT_BODY_BYTES_MAX {
             return Err(Rejected::TooLarge { limit_bytes: CLIENT_BODY_BYTES_MAX });
@@ -197,6 +202,38 @@ impl Client {
             Ok(())
         });
         outcome
+    }
+
+    /// What was read of its body, if all of it is about its own user and of about now. This is what counts, whatever
+    /// the body looked like.
+    pub(super) fn vouch(&self, parsed: Parsed, received: Millis) -> Result<Parsed, Rejected> {
+        if parsed.samples.len() > CLIENT_FLOWS_MAX {
+            let what =
+                format!("more than {CLIENT_FLOWS_MAX} connections and peers: send the rest in another body");
+            return Err(Rejected::malformed("reports", what));
+        }
+        let events = parsed.events.iter().map(|event| (event.app, &event.room, &event.user));
+        let flows =
+            parsed.samples.iter().map(|series| (series.flow.app, &series.flow.room, &series.flow.user));
+        for (app, room, user) in events.chain(flows) {
+            if app != self.app {
+                return Err(Rejected::NotGranted("app"));
+            }
+            self.check(Some(room), Some(user))?;
+        }
+        if parsed.events.iter().any(|event| event.attrs.contains_key(&Attr::ClientIp)) {
+            return Err(Rejected::malformed(
+                "client_ip",
+                "a client cannot tell its own address: leave it out",
+            ));
+        }
+        let points = parsed.samples.iter().flat_map(|series| &series.columns).flat_map(|(_, points)| points);
+        let mut times = parsed.events.iter().map(|event| event.at).chain(points.map(|(at, _)| *at));
+        if times.any(|at| received.0.abs_diff(at.0) > CLIENT_CLOCK_MS_MAX.unsigned_abs()) {
+            let what = format!("more than a day from this server's clock, {}", received.0);
+            return Err(Rejected::malformed("ts", what));
+        }
+        Ok(parsed)
     }
 
     fn check_named(&self, named: &Named<'_>) -> Result<(), Rejected> {

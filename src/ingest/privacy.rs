@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use crate::records::{Attr, Event};
+use crate::records::{Attr, Event, Kind};
 
 /// The setting `privacy.client_ip`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -21,6 +21,10 @@ impl ClientIpPolicy {
     pub(super) fn apply(self, event: &mut Event) {
         if self == ClientIpPolicy::Keep {
             return;
+        }
+        // Nobody knows where in it an address stands.
+        if let Kind::Unknown { raw, .. } = &mut event.kind {
+            raw.clear();
         }
         let Some(address) = event.attrs.remove(&Attr::ClientIp) else { return };
         if self == ClientIpPolicy::Mask
@@ -54,7 +58,7 @@ fn masked(address: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::records::{AppId, Kind, Millis};
+    use crate::records::{AppId, Millis};
 
     #[test]
     fn addresses_are_kept_masked_or_dropped() {

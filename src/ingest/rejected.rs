@@ -6,8 +6,8 @@ use crate::records::AppId;
 /// Why a delivery as a whole is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Rejected {
-    /// No such application is configured here.
-    #[error("application {0} is not configured here")]
+    /// No such application is configured here, or it has no settings for this source.
+    #[error("application {0} is not configured here, or not for this source")]
     UnknownApp(AppId),
     /// The application has a callback key, and the delivery no signature.
     #[error("header Sign is missing: the callback must be signed with the key set for this application")]

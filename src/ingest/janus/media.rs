@@ -99,7 +99,9 @@ impl Measured {
         ];
         let columns =
             columns.into_iter().filter_map(|(measure, value)| Some((measure, vec![(self.at, value?)])));
-        let connection = format!("{session}.{handle}.{}.{}", self.mid, self.media);
+        let mut connection = format!("{session}.{handle}.{}.{}", self.mid, self.media);
+        // What Janus calls them is short; anything else is not worth more than an id may have.
+        connection.truncate(connection.floor_char_boundary(bounds::ID_BYTES_MAX));
         let [room, user, peer] = [room, user, peer].map(str::to_owned);
         Series { flow: Flow { app, room, user, peer, connection }, columns: columns.collect() }
     }

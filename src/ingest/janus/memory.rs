@@ -9,7 +9,7 @@ use super::media::Measured;
 use super::rooms::Rooms;
 use crate::records::{AppId, Event, Millis};
 
-/// Media servers that are remembered; beyond that the one that was first heard of is forgotten.
+/// Media servers of an application that are remembered; beyond that the one that was heard of longest ago is forgotten.
 pub const EMITTERS_MAX: usize = 64;
 /// Sessions, handles and participants of one media server that are remembered, of each.
 pub const LIVE_MAX: usize = 20_000;
@@ -319,7 +319,13 @@ impl Emitter {
     pub(super) fn wait(&mut self, key: (u64, u64), measured: Measured) {
         push(&mut self.handles.entry(key, measured.micros).waiting, measured, WAITING_MAX);
         if !self.with_waiting.contains(&key) {
-            push(&mut self.with_waiting, key, WAITING_HANDLES_MAX);
+            if self.with_waiting.len() >= WAITING_HANDLES_MAX
+                && let Some(gone) = self.with_waiting.pop_front()
+                && let Some(handle) = self.handles.get_mut(&gone)
+            {
+                handle.waiting.clear();
+            }
+            self.with_waiting.push_back(key);
         }
     }
 }
@@ -335,13 +341,14 @@ impl Emitters {
     /// The media server of that name of an application.
     pub(super) fn of(&mut self, app: AppId, name: &str) -> &mut Emitter {
         let key = (app, name.to_owned());
-        if !self.emitters.contains_key(&key) {
-            if self.order.len() >= EMITTERS_MAX
-                && let Some(oldest) = self.order.pop_front()
-            {
-                self.emitters.remove(&oldest);
-            }
-            self.order.push_back(key.clone());
+        self.order.retain(|other| *other != key);
+        self.order.push_back(key.clone());
+        // One application never pushes out what is known of another's media servers.
+        let mut own = self.order.iter().filter(|(owner, _)| *owner == app);
+        let oldest = own.next().cloned().filter(|_| own.count() >= EMITTERS_MAX);
+        if let Some(oldest) = oldest {
+            self.order.retain(|other| *other != oldest);
+            self.emitters.remove(&oldest);
         }
         self.emitters.entry(key).or_default()
     }

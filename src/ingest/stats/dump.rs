@@ -23,6 +23,8 @@ const COMMON_TIME_VERSION: f64 = 3.0;
 /// How many connections and how many objects of each are remembered.
 const CONNECTIONS_MAX: usize = 256;
 const OBJECTS_MAX: usize = 20_000;
+/// Each report has all objects of its connection, however little of them changed: those of some hours of a large call.
+const FOUND_MAX: usize = 5_000_000;
 
 /// Whether a body is a dump: it has the first line of one, or its lines are lists.
 pub(super) fn is_dump(body: &[u8]) -> bool {
@@ -48,7 +50,7 @@ pub(super) fn parse(terms: Terms, told: Told<'_>, body: &[u8], received: Millis)
     let (whose, _) = whose(terms, told, [&Loose::Absent; 4])?;
     let mut reader = Reader {
         measured: Measured::new(whose),
-        peers: Peers { one: told.peer.map(Into::into), by_track: Vec::new() },
+        peers: Peers { one: told.peer.map(Into::into), ..Peers::default() },
         version: 0.0,
         attrs: Attrs::new(),
         clock_ms: 0.0,
@@ -142,8 +144,11 @@ impl<'a> Reader<'a> {
         if known.objects.len() > OBJECTS_MAX {
             return Err(format!("more than {OBJECTS_MAX} stats objects of one connection"));
         }
-        let objects: Vec<Object<'a>> = known.objects.values().cloned().collect();
+        let objects: Vec<&Object<'a>> = known.objects.values().collect();
         self.found += objects.len();
+        if self.found > FOUND_MAX {
+            return Err(format!("more than {FOUND_MAX} stats objects in all reports: split the dump"));
+        }
         self.measured.take(&Report { at, pc: &pc, peers: &self.peers, objects: &objects })
     }
 }

@@ -65,14 +65,15 @@ pub(super) fn parse(terms: Terms, told: Told<'_>, body: &[u8], received: Millis)
     if let Loose::Text(user_agent) = &saved.user_agent {
         attrs = agent::attrs(user_agent);
     }
-    let peers = Peers { one: told.peer.map(Into::into), by_track: Vec::new() };
+    let peers = Peers { one: told.peer.map(Into::into), ..Peers::default() };
     let mut measured = Measured::new(whose);
     let mut found = 0;
     for (pc, connection) in &saved.connections {
         let objects = objects(&connection.stats).map_err(|what| format!("PeerConnections.{pc}: {what}"))?;
         for (at, report) in reports(objects) {
             found += report.len();
-            measured.take(&Report { at, pc, peers: &peers, objects: &report })?;
+            let objects: Vec<&Object<'_>> = report.iter().collect();
+            measured.take(&Report { at, pc, peers: &peers, objects: &objects })?;
         }
     }
     let mut parsed = Parsed::default();

@@ -15,7 +15,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use self::object::Objects;
+use self::object::{Object, Objects};
 use self::report::{ByTrack, Measured, Peers, Report, Whose};
 use super::bounds::{self, Unit};
 use super::client::{Sender, Told};
@@ -27,6 +27,8 @@ pub use report::NOBODY;
 
 /// How many reports one object may hold: at one every two seconds, those of two hours.
 const REPORTS_MAX: usize = 4_000;
+/// How many streams one object may name the peers of.
+const PEERS_MAX: usize = 1_000;
 /// The largest body whose token stands in itself, and is looked for before it is known whether the sender may send. A
 /// page that is being closed may send no more than this.
 const UNPROVEN_BYTES_MAX: usize = 64 * 1_024;
@@ -64,7 +66,11 @@ pub(super) fn take(ingest: &Ingest, head: &Head<'_>, body: &[u8]) -> Result<Pars
         client.check_body(body)?;
         told = Told { peer: told.peer, ..client.told() };
     }
-    Ok(parse(sender.terms(&ingest.apps), told, body, head.received))
+    let parsed = parse(sender.terms(&ingest.apps), told, body, head.received);
+    match sender.client() {
+        Some(client) => client.vouch(parsed, head.received),
+        None => Ok(parsed),
+    }
 }
 
 /// The token of the first object of a body.
@@ -214,7 +220,8 @@ fn envelope(
     } = envelope;
     let (whose, room_is_number) = whose(terms, told, [&app, &room, &user, &visit])?;
     let attributes = attrs(attributes, &user_agent)?;
-    let whole = Peers { one: self::peer(peer)?.or(told.peer.map(Cow::Borrowed)), by_track: by_track(peers)? };
+    let one = self::peer(peer)?.or(told.peer.map(Cow::Borrowed));
+    let whole = Peers { one, by_track: by_track(peers)?, beside: None };
     let mut measured = Measured::new(whose);
     let mut found = 0;
     match samples {
@@ -277,13 +284,12 @@ fn take_sample(sample: Sample<'_>, whole: &Peers<'_>, measured: &mut Measured) -
     let peers = if sample.peer.is_absent() && sample.peers.is_absent() {
         whole
     } else {
-        let mut by_track = by_track(sample.peers)?;
-        by_track.extend(whole.by_track.iter().cloned());
-        own = Peers { one: peer(sample.peer)?.or_else(|| whole.one.clone()), by_track };
+        own = Peers { one: peer(sample.peer)?, by_track: by_track(sample.peers)?, beside: Some(whole) };
         &own
     };
-    measured.take(&Report { at, pc: &pc, peers, objects: &objects.list })?;
-    Ok(objects.list.len())
+    let objects: Vec<&Object<'_>> = objects.list.iter().collect();
+    measured.take(&Report { at, pc: &pc, peers, objects: &objects })?;
+    Ok(objects.len())
 }
 
 /// Whose reports they are, by themselves or by what else tells it; and whether the room's name is a number.
@@ -332,15 +338,20 @@ fn peer(value: Loose<'_>) -> Result<Option<Cow<'_, str>>, String> {
 /// Who is at the other end, by `mid` or `trackIdentifier`.
 fn by_track(value: Loose<'_>) -> Result<ByTrack<'_>, String> {
     if value.is_absent() {
-        return Ok(Vec::new());
+        return Ok(ByTrack::new());
     }
     let Loose::Object(peers) = value else {
         return Err(format!("peers: {}", value.instead_of("an object of users by mid or trackIdentifier")));
     };
-    let mut by_track = Vec::with_capacity(peers.len());
+    if peers.len() > PEERS_MAX {
+        return Err(format!("peers: more than {PEERS_MAX} streams"));
+    }
+    let mut by_track = ByTrack::new();
     for (track, user) in peers {
         let user = text(&track, user).map_err(|what| format!("peers.{what}"))?;
-        by_track.extend(user.filter(|user| !user.is_empty()).map(|user| (track, user)));
+        if let Some(user) = user.filter(|user| !user.is_empty()) {
+            by_track.entry(track).or_insert(user);
+        }
     }
     Ok(by_track)
 }

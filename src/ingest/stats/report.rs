@@ -29,20 +29,27 @@ pub(super) struct Whose {
 }
 
 /// Users by `mid` or `trackIdentifier`.
-pub(super) type ByTrack<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
+pub(super) type ByTrack<'a> = BTreeMap<Cow<'a, str>, Cow<'a, str>>;
 
 /// Who is at the other end.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Peers<'a> {
     /// Of everything that no other rule names.
     pub(super) one: Option<Cow<'a, str>>,
     /// Of some streams.
     pub(super) by_track: ByTrack<'a>,
+    /// Who they are where this says nothing.
+    pub(super) beside: Option<&'a Peers<'a>>,
 }
 
 impl Peers<'_> {
     fn of(&self, track: &str) -> Option<&str> {
-        self.by_track.iter().find(|(key, _)| key == track).map(|(_, peer)| peer.as_ref())
+        let own = self.by_track.get(track).map(AsRef::as_ref);
+        own.or_else(|| self.beside.and_then(|beside| beside.of(track)))
+    }
+
+    fn one(&self) -> Option<&str> {
+        self.one.as_deref().or_else(|| self.beside.and_then(Peers::one))
     }
 }
 
@@ -54,7 +61,7 @@ pub(super) struct Report<'r, 'a> {
     /// The connection, in the sender's words.
     pub(super) pc: &'r str,
     pub(super) peers: &'r Peers<'a>,
-    pub(super) objects: &'r [Object<'a>],
+    pub(super) objects: &'r [&'r Object<'a>],
 }
 
 /// What was measured of one user.
@@ -200,7 +207,7 @@ struct Links<'r, 'a> {
 
 impl<'r, 'a> Links<'r, 'a> {
     fn all(&self, kind: Type) -> impl Iterator<Item = &'r Object<'a>> {
-        self.report.objects.iter().filter(move |object| object.kind() == kind)
+        self.report.objects.iter().copied().filter(move |object| object.kind() == kind)
     }
 
     fn by_id(&self, kind: Type, id: Option<&str>) -> Option<&'r Object<'a>> {
@@ -230,7 +237,7 @@ impl<'r, 'a> Links<'r, 'a> {
             let mid = stream.mid.as_deref();
             let names = mid.into_iter().chain(track);
             let peers = self.report.peers;
-            let peer = names.filter_map(|name| peers.of(name)).next().or(peers.one.as_deref());
+            let peer = names.filter_map(|name| peers.of(name)).next().or(peers.one());
             let key = match peer.filter(|peer| !peer.is_empty()) {
                 Some(peer) => (peer.to_owned(), connection.to_owned()),
                 None => {

@@ -290,15 +290,18 @@ async fn pages_of_any_origin_may_send_statistics_and_attributes_and_nothing_else
         let reply = served.send(&post(path, &[origin, "Authorization: Bearer wrong"], b"{}")).await;
         assert_eq!(reply.header("access-control-allow-origin"), open.then_some("*"), "{path}: {reply:?}");
     }
-    let plain = body_with(0, &objects(), json!({ "token": token.trim(), "room": null, "user": null }));
+    // The server's clock is the machine's, since the token was made by it.
+    let now = rollbook::clock::Clock::system().now().0;
+    let plain =
+        body_with(0, &objects(), json!({ "token": token.trim(), "room": null, "user": null, "ts": now }));
     let reply =
         served.send(&post("/ingest/stats", &[origin, "Content-Type: text/plain"], plain.as_bytes())).await;
     assert_eq!((reply.status, reply.header("access-control-allow-origin")), (200, Some("*")));
     assert_eq!(reply.json(), json!({ "new": 0, "duplicate": 0, "samples": 2, "refused": 0, "lines": [] }));
-    let packed = crate::server::gzip(body(2, &objects()).as_bytes());
+    let packed = crate::server::gzip(body_with(2, &objects(), json!({ "ts": now })).as_bytes());
     let reply = served.send(&post("/ingest/stats", &[&bearer, "Content-Encoding: gzip"], &packed)).await;
     assert_eq!(reply.status, 200, "{reply:?}");
-    let facts = format!(r#"{{"at_ms":{T_MS},"sdk_version":"9"}}"#);
+    let facts = format!(r#"{{"at_ms":{now},"sdk_version":"9"}}"#);
     let reply = served.send(&post("/ingest/attributes", &[&bearer], facts.as_bytes())).await;
     assert_eq!(reply.json()["new"], 1, "{reply:?}");
     let other = body_with(4, &objects(), json!({ "user": "mallory" }));
@@ -370,4 +373,51 @@ fn the_command_makes_tokens_for_applications_that_can_have_them() {
         1,
         "room: 513 bytes long",
     );
+}
+
+#[test]
+fn what_the_first_look_cannot_read_is_not_taken_for_another_user() {
+    let bearer = format!("Bearer {}", token());
+    let deep = format!("{}0{}", "[".repeat(200), "]".repeat(200));
+    for odd in ["1e999", &deep] {
+        let reports = objects();
+        for body in [
+            format!(
+                r#"{{"meta":{{"room":"board","user":"ceo","x":{odd}}},"attributes":{{"device":"forged"}},"ts":{T_MS},"reports":{reports}}}"#
+            ),
+            format!(
+                r#"{{"room":"board","user":"ceo","meta":{{"x":{odd}}},"ts":{T_MS},"reports":{reports}}}"#
+            ),
+        ] {
+            let outcome = send("/ingest/stats", &[("authorization", &bearer)], &[], &body);
+            let taken = outcome.as_ref().map(about).unwrap_or_default();
+            assert!(taken.iter().all(|of| *of == (ROOM, USER)), "{body}: {outcome:?}");
+            assert_eq!(outcome, Err(Rejected::NotGranted("room")), "{body}");
+        }
+    }
+}
+
+#[test]
+fn a_client_tells_of_about_now_and_not_of_its_address() {
+    let bearer = format!("Bearer {}", token());
+    let send = |path: &str, body: &str| send(path, &[("authorization", &bearer)], &[], body);
+    let day_ms = 86_400_000;
+    for (ms, is_taken) in
+        [(0, true), (day_ms, true), (day_ms + 1, false), (-day_ms, true), (-day_ms - 1, false)]
+    {
+        let at = RECEIVED.0 + ms;
+        let reports = objects();
+        let outcome = send("/ingest/stats", &format!(r#"{{"ts":{at},"reports":{reports}}}"#));
+        assert_eq!(outcome.is_ok(), is_taken, "{ms}: {outcome:?}");
+        let outcome = send("/ingest/attributes", &json!({ "os": "x", "at_ms": at }).to_string());
+        assert_eq!(outcome.is_ok(), is_taken, "{ms}: {outcome:?}");
+    }
+    let outcome = send("/ingest/attributes", &json!({ "os": "x", "client_ip": "192.0.2.1" }).to_string());
+    assert_eq!(outcome.map_err(|rejected| rejected.status()), Err(400));
+    let many: Vec<Value> =
+        (0..1_001).map(|n| json!({ "ts": RECEIVED.0, "pc": n.to_string(), "reports": objects() })).collect();
+    let lines: Vec<String> =
+        many.chunks(500).map(|samples| json!({ "samples": samples }).to_string()).collect();
+    let outcome = send("/ingest/stats", &lines.join("\n"));
+    assert_eq!(outcome.map_err(|rejected| rejected.status()), Err(400));
 }
