@@ -33,3 +33,14 @@ addEventListener("click", (event) => {
   const menu = document.querySelector("details.menu[open]");
   if (menu && !menu.contains(event.target)) menu.open = false;
 });
+
+// What scrolls is reached by the keyboard, as long as it scrolls.
+const reach = () => {
+  for (const one of document.querySelectorAll(".scroll, .events ol")) {
+    const scrolls = one.scrollWidth > one.clientWidth || one.scrollHeight > one.clientHeight;
+    if (scrolls) one.tabIndex = 0;
+    else one.removeAttribute("tabindex");
+  }
+};
+addEventListener("resize", reach);
+reach();
