@@ -4,14 +4,14 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 
-import { HOSTILE_ROOM } from "./fixture.mjs";
+import { CLOCK, HOSTILE_ROOM } from "./fixture.mjs";
 import { APP, installed } from "./harness.mjs";
 
 const DRAWN = "html[data-ready] #charts[data-drawn]";
 
 // Every page: its name, its address, what there is once it is ready. `picture` is made of it, `status` is not 200.
 export const PAGES = [
-  { name: "calls", path: () => `/ui/calls?app=${APP}`, ready: "table.calls tbody a", picture: true },
+  { name: "calls", path: () => `/ui/calls?app=${APP}&from=${CLOCK - 7 * 86_400}`, ready: "table.calls tbody a", picture: true },
   { name: "calls-empty", path: () => "/ui/calls?q=nobody-was-here", ready: ".state" },
   { name: "call", path: ({ review }) => `/ui/calls/${review}`, ready: DRAWN, picture: true },
   { name: "call-table", path: ({ review }) => `/ui/calls/${review}?view=table`, ready: "td.inferred", picture: true },

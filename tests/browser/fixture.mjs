@@ -62,7 +62,7 @@ function attributes({ device, sdk }, place) {
 function* person(room, one, place, everybody) {
   for (const [from, to, reason = "normal"] of one.stays) {
     yield event("joined", room, one.user, at(from), { attrs: attributes(one, place) });
-    if (to) yield event("left", room, one.user, at(to), { reason });
+    if (to) yield event("left", room, one.user, at(to), { reason, reason_raw: reason.toUpperCase() });
     if (place < 4) yield event("media", room, one.user, at(from) + 3, { media: { track: "audio", on: true } });
     const until = to ? at(to) : at("13:50:20");
     yield* measured(room, one, everybody, at(from) + 5, until);
@@ -137,10 +137,10 @@ function* running() {
 
 function* hostile() {
   for (const [place, user] of HOSTILE_USERS.entries()) {
-    yield event("joined", HOSTILE_ROOM, user, at("11:00") + 20 * place, { attrs: { device: "<b>bold</b>", sdk_version: "\"'><i>", role: "anchor" } });
-    yield event("left", HOSTILE_ROOM, user, at("11:30") + 10 * place, { reason: "unknown", reason_raw: "<u>why</u>" });
+    yield event("joined", HOSTILE_ROOM, user, at("11:00") - 2 * 86_400 + 20 * place, { attrs: { device: "<b>bold</b>", sdk_version: "\"'><i>", role: "anchor" } });
+    yield event("left", HOSTILE_ROOM, user, at("11:30") - 2 * 86_400 + 10 * place, { reason: "unknown", reason_raw: "<u>why</u>" });
   }
-  yield { kind: "room_destroyed", room: HOSTILE_ROOM, at_ms: at("11:40") * 1_000 };
+  yield { kind: "room_destroyed", room: HOSTILE_ROOM, at_ms: (at("11:40") - 2 * 86_400) * 1_000 };
 }
 
 // The crowd comes within ten minutes and goes within five.
@@ -182,7 +182,7 @@ export const fixture = () => async () => {
   for (const part of [past, hostile, keynote, review, running]) await server.feed([...part()]);
   const calls = {};
   for (const room of [HOSTILE_ROOM, "keynote", "review", "standup"]) {
-    const list = await (await fetch(`${server.origin}/ui/calls?${new URLSearchParams({ app: APP, q: room })}`)).text();
+    const list = await (await fetch(`${server.origin}/ui/calls?${new URLSearchParams({ app: APP, q: room, from: CLOCK - 7 * 86_400 })}`)).text();
     const [, segment] = /href="\/ui\/calls\/([^"?]+)"/.exec(list) ?? [];
     assert.ok(segment, `no call of ${room} in ${list}`);
     calls[room] = segment;
