@@ -36,6 +36,9 @@ def key(number, token=""):
 
 
 MAIN, TEMPORARY, BURST, STRANGER = key(1), key(2, "sts/token+of=the client tests"), key(3), key(4)
+# Rooms of these names are asked for by the explorer's samples, each in the literals of its language.
+EXPLORER = {"app": 1400000004, **key(5)}
+HOSTILE = ["a\"b'c\\d\ne\tf", "$HOME `id` ${1} #{2} %s !x", "\\'; exit 1 #", "李😀\u202e</script>", "[\"x\"]", "-x", "\\", "@/etc/passwd"]
 
 
 def account(name, app, *keys):
@@ -47,6 +50,8 @@ def account(name, app, *keys):
     lines += ["[[account.app]]", f"sdk_app_id = {app}"]
     if app == APP:
         lines += [f'trtc_callback_key = "{CALLBACK_KEY}"', f'ingest_token = "{INGEST_TOKEN}"']
+    if app == EXPLORER["app"]:
+        lines += [f'ingest_token = "{INGEST_TOKEN}-{app}"']
     return "\n".join(lines)
 
 
@@ -132,6 +137,10 @@ def tell_story(server, start):
     attributes = {"room": "218695", "user": "bob", "at_ms": (start + 31) * 1000, "sdk_version": "4.3.14", "client_ip": "203.0.113.7"}
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {INGEST_TOKEN}"}
     server.post("/ingest/attributes", json.dumps(attributes).encode(), headers)
+    headers |= {"Authorization": f"Bearer {INGEST_TOKEN}-{EXPLORER['app']}"}
+    told = [{"kind": kind, "room": room, "user": "u", "at_ms": (start + at) * 1000}
+            for room in HOSTILE for kind, at in (("joined", 1), ("left", 9), ("room_destroyed", 10))]
+    server.post("/ingest/events", "\n".join(map(json.dumps, told)).encode(), headers)
 
 
 def run(name, command, environment, count):
@@ -172,7 +181,8 @@ def main():
     servers = []
     try:
         # No limit here: the clients together ask more than twenty times a second.
-        accounts = [account("main", APP, MAIN, TEMPORARY), account("other", 1400000003, STRANGER)]
+        accounts = [account("main", APP, MAIN, TEMPORARY), account("other", 1400000003, STRANGER),
+                    account("explorer", EXPLORER["app"], EXPLORER)]
         settings = "\n".join(["[limits]", "requests_per_second = 0", *accounts])
         servers.append(Server.with_settings(binary, folder, "main", settings))
         servers.append(Server.with_settings(binary, folder, "default", account("burst", 1400000002, BURST)))
@@ -185,7 +195,7 @@ def main():
         tell_story(servers[0], start)
         story = {
             "endpoint": servers[0].endpoint, "app": APP, "start": start, "from": start - 200, "to": now + 60,
-            "main": MAIN, "temporary": TEMPORARY, "other_app": 1400000003,
+            "main": MAIN, "temporary": TEMPORARY, "explorer": EXPLORER, "hostile": HOSTILE, "other_app": 1400000003,
             "default_endpoint": servers[1].endpoint, "burst": {"app": 1400000002, **BURST},
             "limited_endpoint": servers[2].endpoint, "limited": own,
             "demo": str(servers[3].log), "binary": binary,
@@ -211,11 +221,13 @@ def run_clients(folder):
     sets = []
     for edition in ("mainland", "international"):
         python = str(TEST / f"py-{edition}" / "bin" / "python")
-        environment = plain | {"EDITION": edition}
-        for tool, file in (("Python SDK", "test_sdk.py"), ("tccli", "test_tccli.py"), ("demo, pasted", "test_demo.py")):
+        environment = plain | {"EDITION": edition, "NODE_SDK": str(TEST / "node") + "/"}
+        files = (("Python SDK", "test_sdk.py"), ("tccli", "test_tccli.py"), ("demo, pasted", "test_demo.py"),
+                 ("explorer's samples", "test_explorer.py"))
+        for tool, file in files:
             sets.append((f"{tool}, {edition}", [python, "-m", "unittest", "-v", str(HERE / file)], environment, count_unittest))
         node = ["node", "--test", "--test-reporter=tap", str(HERE / "sdk.test.mjs")]
-        sets.append((f"Node SDK, {edition}", node, environment | {"NODE_SDK": str(TEST / "node") + "/"}, count_node))
+        sets.append((f"Node SDK, {edition}", node, environment, count_node))
     for name, command, environment, count in sets:
         good, bad = run(name, command, environment, count)
         passed, failed = passed + good, failed + bad
