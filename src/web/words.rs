@@ -148,7 +148,8 @@ words! {
     freeze: "Freezes", "卡顿";
     video_frozen: "Video frozen", "视频卡顿";
     audio_stutter: "Audio stutter", "音频卡顿";
-    actions: "actions", "个接口";
+    actions: "Actions", "接口列表";
+    actions_found: "actions", "个接口";
     quick_search: "Action or parameter", "接口或参数";
     call_quality: "Call quality", "通话质量";
     old_names: "Old names", "旧接口名";

@@ -69,7 +69,7 @@ function showProblems(problems) {
   for (const place of all("[data-problem]", form)) {
     const said = problems.filter((problem) => problem.fields.at(-1) === place.dataset.problem);
     place.replaceChildren(...said.map((one) =>
-      el("span", {}, "⚠ ", ...marked(one.message), " ", el("a", { href: `#error-${one.code}` }, one.code))));
+      el("span", {}, "⚠ ", ...marked(one.message), " ", el("a", { href: `#error-${one.code}` }, ...breakable(one.code)))));
   }
   for (const field of all("[name^='p.']", form)) {
     if (wrong.has(field.name.slice(2))) field.setAttribute("aria-invalid", "true");
@@ -162,10 +162,13 @@ function showReply(reply, text, took) {
 /** A sentence in which backticks mark names. */
 const marked = (text) => text.split("`").map((part, at) => (at % 2 ? el("code", {}, part) : part));
 
+/** A code, which may break behind its dots. */
+const breakable = (code) => code.split(/(?<=\.)/).flatMap((part) => [part, el("wbr")]);
+
 /** An error: its code, the rule behind it, and a way to the field that it names. */
 function explain(error) {
   const row = document.getElementById(`error-${error.Code}`);
-  const box = el("div", { className: "explain" }, el("p", { className: "trouble" }, el("b", {}, error.Code), " ", ...marked(error.Message)));
+  const box = el("div", { className: "explain" }, el("p", { className: "trouble" }, el("b", {}, ...breakable(error.Code)), " ", ...marked(error.Message)));
   if (row) box.append(el("p", {}, row.lastElementChild.textContent, " ", el("a", { href: `#${row.id}` }, words.rule)));
   for (const [, name] of error.Message.matchAll(/`([A-Za-z]+)/g)) {
     const field = form.elements[`p.${name}`];

@@ -103,6 +103,8 @@ fn fields(request: &Request, code: ErrorCode, message: &str) -> Vec<String> {
         let name = name.split('.').next().unwrap_or_default();
         let field = match name {
             "X-TC-Region" | "Region" => "region",
+            "SecretId" => "key",
+            "Timestamp" => "timestamp",
             _ => match request.action.params.iter().find(|param| param.name == name) {
                 Some(param) => param.name,
                 None => continue,

@@ -5,9 +5,6 @@
 
 mod mistakes;
 
-#[cfg(test)]
-pub(super) use mistakes::names_of_hosts;
-
 use std::ops::RangeInclusive;
 
 use super::super::words::Lang;
@@ -377,10 +374,14 @@ pub(super) fn compare(ours: &Ours<'_>, pasted: &str) -> Verdict {
     let claimed_s = claimed_second(&pasted);
     let second = claimed_s.unwrap_or(ours.at.timestamp_s);
     let off_s = second.cast_signed().saturating_sub(ours.at.timestamp_s.cast_signed());
+    let is_tc3 = ours.request.scheme == Scheme::Tc3;
     let mut verdict = match Pasted::read(&pasted) {
         Pasted::Nothing => return Verdict::plain(Cause::Unreadable),
-        Pasted::Canonical(text) => by_text(ours, text, second, Recipe::first_text),
-        Pasted::Source(text) => by_text(ours, text, second, Recipe::first_text),
+        Pasted::Source(_) if is_tc3 => return Verdict::plain(Cause::Scheme(Scheme::Sha256.name())),
+        Pasted::Canonical(_) | Pasted::StringToSign(_) if !is_tc3 => {
+            return Verdict::plain(Cause::Scheme(Scheme::Tc3.name()));
+        }
+        Pasted::Canonical(text) | Pasted::Source(text) => by_text(ours, text, second, Recipe::first_text),
         Pasted::StringToSign(text) => by_text(ours, text, second, Recipe::last_text),
         Pasted::Signature(signature, claims) => by_signature(ours, signature, claims, claimed_s),
     };

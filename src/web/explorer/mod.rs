@@ -65,7 +65,7 @@ pub(super) fn index<S>(context: &Context<'_, S>) -> Shown {
         div.explorer {
             (panels::actions(lang, None, q))
             section.panel.found {
-                header { h1 { (lang.explorer()) } span.dim { (found.len()) " " (lang.actions()) } }
+                header { h1 { (lang.explorer()) } span.dim { (found.len()) " " (lang.actions_found()) } }
                 @if found.is_empty() { div.state { p { (lang.nothing_found()) } } }
                 @for action in found {
                     div.entry {

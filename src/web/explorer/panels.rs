@@ -9,7 +9,7 @@ use super::check::Problem;
 use super::code::{LANGUAGES, colour};
 use super::compare::{Difference, Verdict};
 use super::form::{PREFIX, TYPED, is_moment, stored};
-use super::reference::marked;
+use super::reference::{breakable, marked};
 use super::request::{Scheme, Value, Verb};
 use super::sign::{Signed, Step};
 use super::{Prepared, fill, matches};
@@ -35,7 +35,7 @@ pub(super) fn actions(lang: Lang, current: Option<&Action>, q: &str) -> Markup {
     };
     html! {
         nav.panel.actions aria-label=(lang.actions()) {
-            form role="search" action="/ui/explorer" {
+            form role="search" action="/ui/explorer" aria-label=(lang.quick_search()) {
                 label { span.sr { (lang.quick_search()) }
                     input #quick type="search" name="q" value=(q) placeholder=(lang.quick_search()) autocomplete="off"; }
             }
@@ -181,6 +181,9 @@ impl Form<'_> {
         } else {
             "param"
         };
+        // Beginning and end of a window are side by side.
+        let class =
+            if is_moment(param) && param.name.starts_with("Start") { "param half start" } else { class };
         let class = if param.required { class.to_owned() } else { format!("{class} optional") };
         html! {
             div class=(class) {
@@ -214,7 +217,7 @@ pub(super) fn read(param: &Param, value: &Value, fields: &Query, zone: Zone) -> 
 
 /// A problem in words.
 fn said(problem: &Problem) -> Markup {
-    html! { span { "⚠ " (marked(&problem.message)) " " a href={ "#error-" (problem.code) } { (problem.code) } } }
+    html! { span { "⚠ " (marked(&problem.message)) " " a href={ "#error-" (problem.code) } { (breakable(&problem.code)) } } }
 }
 
 /// The request as it is sent.

@@ -73,7 +73,7 @@ pub(super) fn show(lang: Lang, action: &Action) -> Markup {
     );
     html! {
         h3 { (lang.parameters()) }
-        div.scroll { table.reference {
+        div.scroll tabindex="0" { table.reference {
             thead { tr { th { (lang.name()) } th { (lang.kind()) } th { (lang.meaning()) } } }
             tbody { @for param in action.params { tr {
                 td { code { (param.name) } @if param.required { " " span.required { (lang.required()) } } }
@@ -82,7 +82,7 @@ pub(super) fn show(lang: Lang, action: &Action) -> Markup {
             } } }
         } }
         h3 { (lang.reply()) }
-        div.scroll { table.reference {
+        div.scroll tabindex="0" { table.reference {
             thead { tr { th { (lang.name()) } th { (lang.kind()) } th { (lang.meaning()) } } }
             tbody { @for field in action.reply { tr {
                 td { code { (field.name) } }
@@ -91,7 +91,7 @@ pub(super) fn show(lang: Lang, action: &Action) -> Markup {
             } } }
         } }
         h3 { (lang.error_codes()) }
-        div.scroll { table.reference {
+        div.scroll tabindex="0" { table.reference {
             thead { tr { th { (lang.code()) } th { (lang.meaning()) } } }
             tbody { @for code in action.errors.iter().copied().chain(common()) { tr id={ "error-" (code.wire()) } {
                 td { code { (breakable(code.wire())) } }
@@ -105,7 +105,7 @@ pub(super) fn show(lang: Lang, action: &Action) -> Markup {
 }
 
 /// A code may break behind its dots.
-fn breakable(code: &str) -> Markup {
+pub(super) fn breakable(code: &str) -> Markup {
     html! { @for part in code.split_inclusive('.') { (part) wbr; } }
 }
 

@@ -41,10 +41,10 @@ fn policy() -> Policy {
 /// A page or a post, from this machine.
 async fn ask(method: Method, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Shown {
     let pages = Web::new(policy(), Arc::new(Memory::default()), Access::open());
-    let header = |name: &str| match name {
-        "host" => Some(HOST),
-        "origin" => Some("http://127.0.0.1:9180"),
-        _ => headers.iter().find(|(other, _)| *other == name).map(|(_, value)| *value),
+    let usual = [("host", HOST), ("origin", "http://127.0.0.1:9180")];
+    let header = |name: &str| {
+        let all = headers.iter().chain(&usual);
+        all.clone().find(|(other, _)| *other == name).map(|(_, value)| *value)
     };
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let peer = IpAddr::from([127, 0, 0, 1]);
@@ -59,7 +59,18 @@ async fn get(target: &str) -> (u16, String) {
 
 /// What a script is told of these fields.
 async fn prepare(fields: Value) -> Value {
-    let headers = [("accept", "application/json"), ("content-type", "application/json")];
+    prepare_at(HOST, fields).await
+}
+
+/// The same, where the server is reached by this name.
+async fn prepare_at(host: &str, fields: Value) -> Value {
+    let origin = format!("http://{host}");
+    let headers = [
+        ("accept", "application/json"),
+        ("content-type", "application/json"),
+        ("host", host),
+        ("origin", &origin),
+    ];
     let shown = ask(Method::Post, "/ui/explorer/prepare", &headers, fields.to_string().as_bytes()).await;
     assert_eq!(shown.status, 200);
     serde_json::from_slice(&shown.body).unwrap()
@@ -350,6 +361,23 @@ mod comparing {
     }
 
     #[tokio::test]
+    async fn every_transport_is_the_same_as_itself() {
+        for sign in ["TC3-HMAC-SHA256", "HmacSHA1", "HmacSHA256"] {
+            for method in ["POST", "GET"] {
+                let more = serde_json::json!({"sign": sign, "method": method, "nonce": 7});
+                let prepared = prepare(fields(more.clone())).await;
+                let signature = prepared["signature"].as_str().unwrap();
+                for text in [prepared["steps"][0]["text"].as_str().unwrap(), signature] {
+                    // The sorted parameters of version 1 are no text that is signed.
+                    let is_sorted = text.starts_with("Action=");
+                    let expected = if is_sorted { "unreadable" } else { "same" };
+                    assert_eq!(cause(text, more.clone()).await["cause"], expected, "{sign} {method} {text}");
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
     async fn wrong_date() {
         // In UTC+8 it is the next day already.
         for date in ["2026-11-26", "2026-11-24"] {
@@ -374,9 +402,19 @@ mod comparing {
 
     #[tokio::test]
     async fn host_with_port() {
-        let request = super::super::compare::names_of_hosts;
-        assert!(request("calls.example.com").contains(&("host-port", "calls.example.com:443".to_owned())));
-        assert!(request("calls.example.com:9180").contains(&("host-port", "calls.example.com".to_owned())));
+        let mut client = Client::right().await;
+        client.headers[1].1 = "localhost:443".into();
+        for pasted in client.texts() {
+            let mut fields = fields(serde_json::json!({}));
+            fields["mine"] = pasted.as_str().into();
+            let verdict = prepare_at("localhost", fields).await["verdict"].clone();
+            assert_eq!(verdict["cause"], "host-port", "{pasted}\n{verdict}");
+            assert!(verdict["words"].as_str().unwrap().contains("`localhost:443`"));
+        }
+    }
+
+    #[tokio::test]
+    async fn another_host() {
         let mut client = Client::right().await;
         client.headers[1].1 = "trtc.tencentcloudapi.com".into();
         for pasted in client.texts() {
@@ -511,6 +549,15 @@ mod comparing {
         for pasted in [host.clone(), sign::v1_over(false, SECRET.as_bytes(), &host)] {
             assert_eq!(cause(&pasted, more.clone()).await["cause"], "host-port");
         }
+        for (text, expected) in [
+            (source.replace("Region=ap-guangzhou", "Region=ap-beijing"), "query"),
+            (source.replace("127.0.0.1:9180", "example.com"), "host"),
+            (source.replace("POST", "GET"), "method"),
+            (Client::right().await.canonical(), "scheme"),
+        ] {
+            assert_eq!(cause(&text, more.clone()).await["cause"], expected, "{text}");
+        }
+        check(source, "scheme").await;
         let other = sign::v1_over(false, b"secret of other", source);
         assert_eq!(cause(&other, more.clone()).await["cause"], "key");
         let later = source.replace(&NOW_S.to_string(), &(NOW_S + 30).to_string());

@@ -403,6 +403,19 @@ pub(super) fn by_line(ours: &str, theirs: &str) -> Cause {
     if theirs.eq_ignore_ascii_case(ours) {
         return Cause::Capitals;
     }
+    if let (Some((ours, _)), Some((theirs, query))) = (ours.split_once("/?"), theirs.split_once("/?"))
+        && query.contains("Action=")
+    {
+        // The source of version 1: method and host, then the parameters.
+        let method = if theirs.starts_with("GET") { "GET" } else { "POST" };
+        return if ours == theirs {
+            Cause::Query
+        } else if ours.starts_with(method) {
+            Cause::Host(theirs[method.len()..].to_owned())
+        } else {
+            Cause::Method(method.to_owned())
+        };
+    }
     let pair = ours.lines().zip(theirs.lines()).enumerate().find(|(_, (a, b))| a != b);
     let Some((at, (a, b))) = pair else { return Cause::LineEnds };
     let is_string_to_sign = ours.starts_with("TC3-");
@@ -429,9 +442,4 @@ pub(super) fn by_line(ours: &str, theirs: &str) -> Cause {
         _ if super::is_hex(a) && super::is_hex(b) => Cause::Body(BodyChange::Other),
         _ => Cause::Unknown,
     }
-}
-
-#[cfg(test)]
-pub(in crate::web::explorer) fn names_of_hosts(host: &str) -> Vec<(&'static str, String)> {
-    hosts(host, "https").into_iter().map(|(cause, host)| (cause.name(), host)).collect()
 }
