@@ -46,7 +46,9 @@ enum Family {
     RequestDuration,
     Accepted,
     Duplicate,
+    SampleValues,
     Refused,
+    LeftOut,
     Lateness,
     AppendDuration,
     CommitDuration,
@@ -67,8 +69,12 @@ const METRICS: &[(Family, &str, &str, &str, &str)] = &[
         "Events that were new."),
     (Family::Duplicate, "rollbook_events_duplicate_total", "counter", "",
         "Events that were known already."),
+    (Family::SampleValues, "rollbook_sample_values_total", "counter", "",
+        "Values of measurements that were taken, known ones included."),
     (Family::Refused, "rollbook_events_refused_total", "counter", "reason",
         "Deliveries and lines that were refused."),
+    (Family::LeftOut, "rollbook_events_left_out_total", "counter", "",
+        "Events that were taken and not kept, because a setting says so."),
     (Family::Lateness, "rollbook_event_lateness_seconds", "histogram", "",
         "Time from an event to its arrival here."),
     (Family::AppendDuration, "rollbook_append_duration_seconds", "histogram", "",
@@ -205,7 +211,9 @@ pub struct Metrics {
     request_us: Histogram,
     accepted: AtomicU64,
     duplicate: AtomicU64,
+    sample_values: AtomicU64,
     refused: Counters,
+    left_out: AtomicU64,
     lateness_us: Histogram,
     append_us: Histogram,
     commit_us: Histogram,
@@ -227,7 +235,9 @@ impl Metrics {
             request_us: Histogram::new(DURATION_BOUNDS_US),
             accepted: AtomicU64::new(0),
             duplicate: AtomicU64::new(0),
+            sample_values: AtomicU64::new(0),
             refused: Counters::new(reasons),
+            left_out: AtomicU64::new(0),
             lateness_us: Histogram::new(LATENESS_BOUNDS_US),
             append_us: Histogram::new(DURATION_BOUNDS_US),
             commit_us: Histogram::new(DURATION_BOUNDS_US),
@@ -248,6 +258,11 @@ impl Metrics {
         self.append_us.observe_us(took_us);
     }
 
+    /// Values of measurements became durable.
+    pub fn sampled(&self, values: u64) {
+        self.sample_values.fetch_add(values, Ordering::Relaxed);
+    }
+
     /// The store made a commit durable.
     pub fn committed(&self, took: Duration) {
         self.commit_us.observe_us(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
@@ -261,6 +276,11 @@ impl Metrics {
     /// Deliveries or lines were refused.
     pub fn refused(&self, reason: &str, count: u64) {
         self.refused.add(reason, count);
+    }
+
+    /// Events were not kept, because a setting says so.
+    pub fn left_out(&self, count: u64) {
+        self.left_out.fetch_add(count, Ordering::Relaxed);
     }
 
     /// A connection was opened.
@@ -307,7 +327,9 @@ impl Metrics {
             Family::AppendDuration => self.append_us.render(name, page),
             Family::CommitDuration => self.commit_us.render(name, page),
             Family::Accepted => plain(page, self.accepted.load(Ordering::Relaxed)),
+            Family::LeftOut => plain(page, self.left_out.load(Ordering::Relaxed)),
             Family::Duplicate => plain(page, self.duplicate.load(Ordering::Relaxed)),
+            Family::SampleValues => plain(page, self.sample_values.load(Ordering::Relaxed)),
             Family::OpenCalls => plain(page, gauges.open_calls),
             Family::OpenSessions => plain(page, gauges.open_sessions),
             Family::Orphans => plain(page, gauges.orphans),
@@ -360,8 +382,10 @@ mod tests {
         check(
             |m| {
                 m.appended(3, 2, 4_000);
+                m.sampled(17);
                 m.refused("late", 5);
                 m.refused("never heard of", 1);
+                m.left_out(4);
                 m.arrived(-5);
                 m.arrived(30_000);
                 m.connected();
@@ -370,8 +394,10 @@ mod tests {
             &[
                 "rollbook_events_accepted_total 3",
                 "rollbook_events_duplicate_total 2",
+                "rollbook_sample_values_total 17",
                 "rollbook_events_refused_total{reason=\"late\"} 5",
                 "rollbook_events_refused_total{reason=\"other\"} 1",
+                "rollbook_events_left_out_total 4",
                 "rollbook_event_lateness_seconds_bucket{le=\"0.1\"} 1",
                 "rollbook_event_lateness_seconds_bucket{le=\"30\"} 2",
                 "rollbook_append_duration_seconds_count 1",

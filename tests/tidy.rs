@@ -68,9 +68,27 @@ const LINES_MAX: usize = 800;
 /// What a newcomer looks for.
 #[rustfmt::skip]
 const DOCUMENTS: &[&str] = &[
-    "README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "LICENSE",
-    "docs/api.md", "docs/errors.md", "docs/deviations.md", "docs/events.md", "docs/records.md",
-    "docs/config.md", "docs/operations.md", "docs/logging.md",
+    "README.md",
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "SECURITY.md",
+    "LICENSE",
+    "docs/api.md",
+    "docs/client.md",
+    "docs/config.md",
+    "docs/deviations.md",
+    "docs/errors.md",
+    "docs/events.md",
+    "docs/janus.md",
+    "docs/logging.md",
+    "docs/operations.md",
+    "docs/quality.md",
+    "docs/records.md",
+    "docs/sources.md",
+    "docs/stats.md",
+    "docs/storage.md",
+    "docs/user-events.md",
 ];
 
 #[test]

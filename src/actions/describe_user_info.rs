@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use crate::limits;
-use crate::records::{Attr, Millis, Session, device_type};
+use crate::records::{AppId, Attr, CommId, Millis, Session, device_type};
 use crate::store::{SessionQuery, Store};
 use crate::wire::{ErrorCode, Fault, Fields, Json, Params};
 
-use super::question::{self, WindowRules};
+use super::question::{self, Page, Window, WindowRules};
 use super::{Context, database};
 
 /// The reply's fields.
@@ -19,7 +19,7 @@ pub(super) async fn answer<S: Store>(context: &Context<'_, S>, params: &Params<'
         users: most_users,
         page_size: limits::PAGE_SIZE_MAX,
     };
-    let sessions = sessions(context, params, bounds).await?;
+    let sessions = sessions(context, &asked(context, params, bounds)?).await?;
     let mut json = Json::fields(32 + 192 * sessions.len());
     write_sessions(&mut json, &sessions, context.now);
     Ok(json.into_fields())
@@ -36,12 +36,23 @@ pub(super) struct Bounds {
     pub(super) page_size: u64,
 }
 
-/// Checks everything and asks the store.
-pub(super) async fn sessions<S: Store>(
+/// A question for the users of a call that passed every check.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) app: AppId,
+    pub(super) comm_id: CommId,
+    pub(super) window: Window,
+    /// `None`: all of them.
+    users: Option<Vec<String>>,
+    page: Page,
+}
+
+/// Checks everything.
+pub(super) fn asked<S>(
     context: &Context<'_, S>,
     params: &Params<'_>,
     bounds: Bounds,
-) -> Result<Vec<Arc<Session>>, Fault> {
+) -> Result<Asked, Fault> {
     question::refuse_empty(params, "CommId", ErrorCode::MissingCommId)?;
     question::refuse_empty(params, "SdkAppId", ErrorCode::MissingSdkAppId)?;
     let app = question::app(context, params.number("SdkAppId").unwrap_or_default(), ErrorCode::SdkAppId)?;
@@ -50,17 +61,25 @@ pub(super) async fn sessions<S: Store>(
     let window = question::window(context, params, rules)?;
     let users = question::users(params, bounds.users)?;
     let page = question::page(params, limits::USER_PAGE_SIZE, bounds.page_size)?;
-    if users.as_ref().is_some_and(Vec::is_empty) {
+    Ok(Asked { app, comm_id, window, users, page })
+}
+
+/// Asks the store.
+pub(super) async fn sessions<S: Store>(
+    context: &Context<'_, S>,
+    asked: &Asked,
+) -> Result<Vec<Arc<Session>>, Fault> {
+    if asked.users.as_ref().is_some_and(Vec::is_empty) {
         return Ok(Vec::new());
     }
     let query = SessionQuery {
-        app,
-        comm_id: &comm_id,
-        from_s: window.from_s,
-        to_s: window.to_s,
-        users: users.as_deref(),
-        skip: page.skip,
-        take: page.take,
+        app: asked.app,
+        comm_id: &asked.comm_id,
+        from_s: asked.window.from_s,
+        to_s: asked.window.to_s,
+        users: asked.users.as_deref(),
+        skip: asked.page.skip,
+        take: asked.page.take,
         now: context.now,
         horizon: context.horizon(),
     };

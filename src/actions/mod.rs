@@ -5,11 +5,15 @@
 
 mod table;
 mod question;
+mod quality;
+mod event_ids;
+mod unusual;
 mod describe_user_info;
 mod describe_room_info;
 mod describe_call_detail_info;
 mod describe_user_event;
 mod describe_scale_info;
+mod describe_unusual_event;
 mod docs;
 
 use std::collections::HashMap;
@@ -22,7 +26,7 @@ use crate::records::{AppId, Millis};
 use crate::store::{Store, StoreError};
 use crate::wire::{self, Bounds, Call, ErrorCode, Fault, Fields, Request, SigningKeys};
 
-pub use docs::docs;
+pub use docs::{docs, event_docs};
 pub use table::{ACTIONS, Action, Field, Handler};
 
 /// What the API allows, and to whom.
@@ -218,6 +222,7 @@ impl<S: Store> Api<S> {
             Handler::CallDetailInfo => describe_call_detail_info::answer(&context, &params).await,
             Handler::UserEvent => describe_user_event::answer(&context, &params).await,
             Handler::ScaleInfo => describe_scale_info::answer(&context, &params).await,
+            Handler::UnusualEvent => describe_unusual_event::answer(&context, &params).await,
         }
     }
 

@@ -40,6 +40,8 @@ pub enum Handler {
     UserEvent,
     /// Daily figures.
     ScaleInfo,
+    /// What users had to bear.
+    UnusualEvent,
 }
 
 /// A field of a reply.
@@ -134,6 +136,11 @@ const END_DETAIL: Param = required(
     "Last UNIX second of the window, inclusive; at most `limits.user_window_hours` (4) after `StartTime`, with `DataType` 3,600 s.",
 );
 const END: Param = required("EndTime", Kind::Number, "Last UNIX second of the window; no limit.");
+const END_UNUSUAL: Param = required(
+    "EndTime",
+    Kind::Number,
+    "Last UNIX second of the window, inclusive; at most 3,600 s after `StartTime`.",
+);
 const APP: Param = required("SdkAppId", Kind::Number, "The application; one of the caller's account.");
 const APP_OLD: Param =
     required("SdkAppId", Kind::NumberOrText, "The application; one of the caller's account.");
@@ -165,6 +172,7 @@ const ROOM_SIZE: Param = optional("PageSize", Kind::Number, "Records on a page, 
 const ROOM_SIZE_OLD: Param =
     optional("PageSize", Kind::NumberOrText, "Records on a page, 1 to 100; absent: 10.");
 const ROOM: Param = optional("RoomId", Kind::Text, "Only the lives of this room; empty: all rooms.");
+const UNUSUAL_ROOM: Param = optional("RoomId", Kind::Text, "Only this room; empty: all rooms.");
 const EVENT_USER: Param = required("UserId", Kind::Text, "The user.");
 const EVENT_ROOM: Param = required("RoomId", Kind::Text, "The room; that of the call.");
 const EVENT_APP_OLD: Param =
@@ -186,7 +194,21 @@ const USER_FIELDS: &[Field] = &[
 const DETAIL_FIELDS: &[Field] = &[
     field("Total", "uint64", "The number of records in `UserList`."),
     field("UserList", "list", "As in DescribeUserInfo."),
-    field("Data", "list", "Series of metrics. Quality is not recorded by this version: always `[]`."),
+    field(
+        "Data",
+        "list",
+        "Series of metrics of these users, by user, peer and metric; `[]` without `DataType`. One without points is not listed.",
+    ),
+    field("Data[].Content", "list", "Points in order of time, at most one a second."),
+    field("Data[].Content[].Time", "uint64", "UNIX second."),
+    field("Data[].Content[].Value", "float", "The value, always with a fraction."),
+    field(
+        "Data[].PeerId",
+        "string",
+        "Whom it came from; `\"\"`: it is what the user sent; `?`: from somebody whom no source named.",
+    ),
+    field("Data[].UserId", "string", "The user."),
+    field("Data[].DataType", "string", "The metric."),
 ];
 
 const ROOM_FIELDS: &[Field] = &[
@@ -200,23 +222,77 @@ const ROOM_FIELDS: &[Field] = &[
     field("RoomList[].UserId", "string", "Who created the room, or `\"\"`."),
 ];
 
-const EVENT_FIELDS: &[Field] = &[field(
-    "Data",
-    "list",
-    "What the user's client reported. Such reports are not recorded by this version: always `[]`.",
-)];
+const EVENT_FIELDS: &[Field] = &[
+    field("Data", "list", "What happened, by sender; `[]` where nothing did. `user-events.md` has the ids."),
+    field("Data[].PeerId", "string", "The sender: the user's own id."),
+    field("Data[].Content", "list", "Events in order of time."),
+    field("Data[].Content[].Type", "uint64", "0 not about a picture, 2 main picture, 7 auxiliary picture."),
+    field("Data[].Content[].Time", "uint64", "UNIX milliseconds."),
+    field("Data[].Content[].EventId", "uint64", "What happened."),
+    field("Data[].Content[].ParamOne", "int64", "First parameter; -1: none."),
+    field("Data[].Content[].ParamTwo", "int64", "Second parameter; -1: none."),
+];
+
+const UNUSUAL_FIELDS: &[Field] = &[
+    field(
+        "AbnormalExperienceList",
+        "list",
+        "What users had to bear, at most 20. `user-events.md` has the ids and bounds.",
+    ),
+    field("AbnormalExperienceList[].UserId", "string", "The user."),
+    field("AbnormalExperienceList[].RoomId", "string", "The room."),
+    field("AbnormalExperienceList[].EventTime", "uint64", "UNIX second in which it began."),
+    field("AbnormalExperienceList[].ExperienceId", "uint64", "4 stutter of video, 5 stutter of audio."),
+    field("AbnormalExperienceList[].AbnormalEventList", "list", "What was bad then, by id and peer."),
+    field("AbnormalExperienceList[].AbnormalEventList[].AbnormalEventId", "uint64", "What was bad."),
+    field(
+        "AbnormalExperienceList[].AbnormalEventList[].PeerId",
+        "string",
+        "Whose stream it concerns; `\"\"`: no remote user's.",
+    ),
+    field("Total", "uint64", "The number of records in this reply."),
+];
 
 const SCALE_FIELDS: &[Field] = &[
     field("Total", "uint64", "The number of days in this reply."),
     field(
         "ScaleList",
         "list",
-        "Days of UTC+8 that begin in the window and are over, newest first, from the first with a call on.",
+        "Days of UTC+8 that begin in the window and are over, newest first, from the first with an entry on.",
     ),
     field("ScaleList[].Time", "uint64", "UNIX second of the day's beginning."),
     field("ScaleList[].RoomNumbers", "uint64", "Rooms that somebody entered."),
     field("ScaleList[].UserNumber", "uint64", "Different users of each room, summed."),
     field("ScaleList[].UserCount", "uint64", "Times somebody entered."),
+];
+
+/// Codes of DescribeCallDetailInfo: those of its users, and of its metrics.
+const DETAIL_ERRORS: &[ErrorCode] = &[
+    ErrorCode::MissingCommId,
+    ErrorCode::MissingSdkAppId,
+    ErrorCode::SdkAppId,
+    ErrorCode::SdkAppid,
+    ErrorCode::StartTs,
+    ErrorCode::StartTsOversize,
+    ErrorCode::StartTimeOversize,
+    ErrorCode::QueryScaleOversize,
+    ErrorCode::UserIdsMorethanSix,
+    ErrorCode::PageSize,
+    ErrorCode::PageSizeOversize,
+    ErrorCode::InternalDbError,
+    ErrorCode::InternalEsQueryError,
+    ErrorCode::ResponseSizeLimitExceeded,
+];
+const UNUSUAL_ERRORS: &[ErrorCode] = &[
+    ErrorCode::MissingSdkAppId,
+    ErrorCode::SdkAppId,
+    ErrorCode::SdkAppid,
+    ErrorCode::StartTs,
+    ErrorCode::EndTs,
+    ErrorCode::StartTsOversize,
+    ErrorCode::QueryScaleOversize,
+    ErrorCode::InternalDbError,
+    ErrorCode::InternalEsQueryError,
 ];
 
 /// Codes of DescribeUserInfo.
@@ -253,6 +329,7 @@ const EVENT_ERRORS: &[ErrorCode] = &[
     ErrorCode::StartTs,
     ErrorCode::EndTs,
     ErrorCode::StartTsOversize,
+    ErrorCode::InternalEsQueryError,
 ];
 const SCALE_ERRORS: &[ErrorCode] = &[
     ErrorCode::SdkAppId,
@@ -261,7 +338,6 @@ const SCALE_ERRORS: &[ErrorCode] = &[
     ErrorCode::EndTs,
     ErrorCode::StartTsOversize,
     ErrorCode::InternalDbError,
-    ErrorCode::ResponseSizeLimitExceeded,
 ];
 
 const USER_EXAMPLE: &str = r#"{"CommId": "1400188366_218695_1590065777", "StartTime": 1590065777, "EndTime": 1590065877, "SdkAppId": 1400188366, "UserIds": ["user1_54816741", "user2_2107025"], "PageNumber": 0, "PageSize": 6}"#;
@@ -269,13 +345,18 @@ const USER_EXAMPLE_OLD: &str = r#"{"CommId": "1400188366_218695_1590065777", "St
 const USER_REPLY: &str = r#"{"Response":{"Total":2,"UserList":[{"RoomStr":"218695","UserId":"user1_54816741","JoinTs":1590065777,"LeaveTs":1590067658,"Finished":true,"DeviceType":"","SdkVersion":"4.3.14","ClientIp":"10.4.1.13"},{"RoomStr":"218695","UserId":"user2_2107025","JoinTs":1590065700,"LeaveTs":1590067693,"Finished":true,"DeviceType":"","SdkVersion":"4.3.14","ClientIp":"10.4.1.13"}],"RequestId":"f2a0a2a5-1c1a-4c9e-9a53-3f9f5f0d1c11"}}"#;
 const DETAIL_EXAMPLE: &str = r#"{"CommId": "1400188366_218695_1590065777", "StartTime": 1590065777, "EndTime": 1590065877, "SdkAppId": 1400188366, "UserIds": ["user1_54816741"], "DataType": ["bigvCapFps", "rtt"]}"#;
 const DETAIL_EXAMPLE_OLD: &str = r#"{"CommId": "1400188366_218695_1590065777", "StartTime": 1590065777, "EndTime": 1590065877, "SdkAppId": "1400188366", "UserIds": ["user1_54816741"], "DataType": ["all"]}"#;
-const DETAIL_REPLY: &str = r#"{"Response":{"Total":1,"UserList":[{"RoomStr":"218695","UserId":"user1_54816741","JoinTs":1590065777,"LeaveTs":1590067658,"Finished":true,"DeviceType":"","SdkVersion":"4.3.14","ClientIp":"10.4.1.13"}],"Data":[],"RequestId":"f2a0a2a5-1c1a-4c9e-9a53-3f9f5f0d1c11"}}"#;
+const DETAIL_REPLY: &str = r#"{"Response":{"Total":1,"UserList":[{"RoomStr":"218695","UserId":"user1_54816741","JoinTs":1590065777,"LeaveTs":1590067658,"Finished":true,"DeviceType":"","SdkVersion":"4.3.14","ClientIp":"10.4.1.13"}],"Data":[{"Content":[{"Time":1590065779,"Value":0.0},{"Time":1590065781,"Value":15.0}],"PeerId":"","UserId":"user1_54816741","DataType":"bigvCapFps"},{"Content":[{"Time":1590065779,"Value":39.0}],"PeerId":"","UserId":"user1_54816741","DataType":"rtt"}],"RequestId":"f2a0a2a5-1c1a-4c9e-9a53-3f9f5f0d1c11"}}"#;
 const ROOM_EXAMPLE: &str = r#"{"SdkAppId": 1400188366, "StartTime": 1590065777, "EndTime": 1590065877, "PageNumber": 0, "PageSize": 10}"#;
 const ROOM_EXAMPLE_OLD: &str = r#"{"SdkAppId": "1400188366", "StartTime": 1590065777, "EndTime": 1590065877, "PageNumber": "0", "PageSize": "10"}"#;
 const ROOM_REPLY: &str = r#"{"Response":{"Total":1,"RoomList":[{"CommId":"1400188366_218695_1590065777","RoomString":"218695","CreateTime":1590065777,"DestroyTime":1590067693,"IsFinished":true,"UserId":""}],"RequestId":"f2a0a2a5-1c1a-4c9e-9a53-3f9f5f0d1c11"}}"#;
 const EVENT_EXAMPLE: &str = r#"{"CommId": "1400188366_218695_1590065777", "StartTime": 1590065777, "EndTime": 1590067693, "UserId": "user1_54816741", "RoomId": "218695", "SdkAppId": 1400188366}"#;
 const EVENT_EXAMPLE_OLD: &str = r#"{"CommId": "1400188366_218695_1590065777", "StartTime": 1590065777, "EndTime": 1590067693, "UserId": "user1_54816741", "RoomId": "218695"}"#;
-const EVENT_REPLY: &str = r#"{"Response":{"Data":[],"RequestId":"f2a0a2a5-1c1a-4c9e-9a53-3f9f5f0d1c11"}}"#;
+const EVENT_REPLY: &str = r#"{"Response":{"Data":[{"PeerId":"user1_54816741","Content":[{"Type":0,"Time":1590065777160,"EventId":7000,"ParamOne":0,"ParamTwo":-1},{"Type":2,"Time":1590065778410,"EventId":4006,"ParamOne":0,"ParamTwo":-1},{"Type":0,"Time":1590067658777,"EventId":7001,"ParamOne":0,"ParamTwo":-1}]}],"RequestId":"f2a0a2a5-1c1a-4c9e-9a53-3f9f5f0d1c11"}}"#;
+const UNUSUAL_EXAMPLE: &str =
+    r#"{"SdkAppId": 1400188366, "StartTime": 1590065777, "EndTime": 1590065877, "RoomId": "218695"}"#;
+const UNUSUAL_EXAMPLE_OLD: &str =
+    r#"{"SdkAppId": "1400188366", "StartTime": 1590065777, "EndTime": 1590065877, "RoomId": "218695"}"#;
+const UNUSUAL_REPLY: &str = r#"{"Response":{"AbnormalExperienceList":[{"UserId":"user1_54816741","RoomId":"218695","EventTime":1590065801,"ExperienceId":4,"AbnormalEventList":[{"AbnormalEventId":2001,"PeerId":""},{"AbnormalEventId":2024,"PeerId":"user2_2107025"}]}],"Total":1,"RequestId":"f2a0a2a5-1c1a-4c9e-9a53-3f9f5f0d1c11"}}"#;
 const SCALE_EXAMPLE: &str = r#"{"SdkAppId": 1400188366, "StartTime": 1590076800, "EndTime": 1590163200}"#;
 const SCALE_EXAMPLE_OLD: &str =
     r#"{"SdkAppId": "1400188366", "StartTime": 1590076800, "EndTime": 1590163200}"#;
@@ -312,7 +393,7 @@ const CALL_DETAIL_INFO: Action = Action {
     summary: "The sessions of a call that overlap a window, and the metrics of their users.",
     params: &[COMM_ID, START, END_DETAIL, APP, USER_IDS_DETAIL, DATA_TYPE, PAGE, SIZE_DETAIL],
     reply: DETAIL_FIELDS,
-    errors: USER_ERRORS,
+    errors: DETAIL_ERRORS,
     regions: USER_REGIONS,
     example: DETAIL_EXAMPLE,
     example_reply: DETAIL_REPLY,
@@ -321,7 +402,7 @@ const USER_EVENT: Action = Action {
     name: "DescribeUserEvent",
     handler: Handler::UserEvent,
     replaced_by: None,
-    summary: "What the client of one user reported in one call.",
+    summary: "What happened to one user in one call: entries, exits, media, roles.",
     params: &[COMM_ID, START, END, EVENT_USER, EVENT_ROOM, APP],
     reply: EVENT_FIELDS,
     errors: EVENT_ERRORS,
@@ -342,6 +423,19 @@ const SCALE_INFO: Action = Action {
     example_reply: SCALE_REPLY,
 };
 
+const UNUSUAL_EVENT: Action = Action {
+    name: "DescribeUnusualEvent",
+    handler: Handler::UnusualEvent,
+    replaced_by: None,
+    summary: "What users of an application had to bear in a window, and what may have caused it.",
+    params: &[APP, START, END_UNUSUAL, UNUSUAL_ROOM],
+    reply: UNUSUAL_FIELDS,
+    errors: UNUSUAL_ERRORS,
+    regions: USER_REGIONS,
+    example: UNUSUAL_EXAMPLE,
+    example_reply: UNUSUAL_REPLY,
+};
+
 /// Every action, the old names after those that replaced them (contract section 9.7).
 pub static ACTIONS: &[Action] = &[
     USER_INFO,
@@ -349,6 +443,7 @@ pub static ACTIONS: &[Action] = &[
     CALL_DETAIL_INFO,
     USER_EVENT,
     SCALE_INFO,
+    UNUSUAL_EVENT,
     Action {
         name: "DescribeUserInformation",
         replaced_by: Some("DescribeUserInfo"),
@@ -398,27 +493,13 @@ pub static ACTIONS: &[Action] = &[
         example: SCALE_EXAMPLE_OLD,
         ..SCALE_INFO
     },
-];
-
-/// The names of metrics that `DataType` may hold (contract section 13).
-pub(super) const METRICS: &[&str] = &[
-    "appCpu",
-    "sysCpu",
-    "aBit",
-    "aBlock",
-    "bigvBit",
-    "bigvCapFps",
-    "bigvEncFps",
-    "bigvDecFps",
-    "bigvBlock",
-    "aLoss",
-    "bigvLoss",
-    "bigvWidth",
-    "bigvHeight",
-    "aCapEnergy",
-    "aPlayEnergy",
-    "rtt",
-    "bigvRecFps",
+    Action {
+        name: "DescribeAbnormalEvent",
+        replaced_by: Some("DescribeUnusualEvent"),
+        params: &[APP_OLD, START, END_UNUSUAL, UNUSUAL_ROOM],
+        example: UNUSUAL_EXAMPLE_OLD,
+        ..UNUSUAL_EVENT
+    },
 ];
 
 #[cfg(test)]

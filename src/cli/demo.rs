@@ -52,7 +52,8 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         let store = Arc::new(AnyStore::Memory(Memory::default()));
         append_example(&store, clock.now()).await?;
         let (story, past) = Story::begin(SEED, APP, clock.now());
-        store.append(past).await?;
+        store.append(past.events).await?;
+        store.append_samples(past.samples).await?;
         say(&introduction(&key, &hints::host(listener.local_addr()?), clock.now()));
         tokio::spawn(go_on(story, Arc::clone(&store), clock));
         let metrics = Arc::new(http::metrics());
@@ -92,9 +93,17 @@ async fn append_example(store: &AnyStore, now: Millis) -> anyhow::Result<()> {
 /// Lets the calls that are running change for as long as the process lives.
 async fn go_on(mut story: Story, store: Arc<AnyStore>, clock: Clock) {
     let mut every = tokio::time::interval(STEP_EVERY);
+    let mut measured = clock.now();
     loop {
         every.tick().await;
-        if let Err(error) = store.append(story.step(clock.now())).await {
+        let now = clock.now();
+        let samples = story.measure(measured, now);
+        measured = now;
+        let outcome = async {
+            store.append_samples(samples).await?;
+            store.append(story.step(now)).await
+        };
+        if let Err(error) = outcome.await {
             tracing::warn!(%error, "the story cannot go on");
         }
     }
@@ -117,7 +126,7 @@ fn introduction(key: &KeyPair, host: &str, now: Millis) -> String {
     let recent = hints::Question { host, key, action: "DescribeRoomInfo", parameters: &parameters, now };
     format!(
         "A server in memory, with the API page's example, some 200 calls of the last days, and some that are \
-         running now.\nThis key lives as long as the process does:\n\n{}\n\
+         running now and are measured.\nThis key lives as long as the process does:\n\n{}\n\
          The example, asked for as on the API page.\n\n{}\n\
          The calls of the last hour:\n\n{}\n",
         hints::key(key),

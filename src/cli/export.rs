@@ -15,7 +15,7 @@ use crate::records::{AppId, Millis};
 use crate::store::embedded::EmbeddedOptions;
 use crate::store::{self, ExportQuery, Exported, Store as _, StoreError};
 
-/// Write users, calls or events of the store.
+/// Write users, calls, events or measurements of the store.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// What to write.
@@ -23,7 +23,7 @@ pub(super) struct Arguments {
     /// The application.
     #[arg(long, value_name = "SDK_APP_ID")]
     app: u64,
-    /// Calls created, or events that happened, from here on: a UNIX second, a date, or an RFC 3339 time.
+    /// Calls created, or events and measurements of a time, from here on: a UNIX second, a date, or an RFC 3339 time.
     #[arg(long, value_name = "T", value_parser = moment)]
     from: Option<Millis>,
     /// And up to here, inclusive.
@@ -46,7 +46,7 @@ enum What {
     Calls,
     /// The events that all is made of; `import events` reads them.
     Events,
-    /// Not in this version.
+    /// Measurements; `import events` reads them.
     Samples,
 }
 
@@ -60,10 +60,11 @@ enum Format {
 
 pub(super) fn run(arguments: &Arguments, surroundings: &Surroundings) -> anyhow::Result<ExitCode> {
     let write: fn(&mut Vec<u8>, Exported<'_>) = match (arguments.what, arguments.format) {
-        (What::Samples, _) => bail!("this version has no samples to export yet"),
         (_, Format::Parquet) => bail!("this version cannot write parquet yet; it can write ndjson and csv"),
         (What::Events, Format::Csv) => bail!("events are written as ndjson only"),
         (What::Events, Format::Ndjson) => event,
+        (What::Samples, Format::Ndjson) => samples,
+        (What::Samples, Format::Csv) => sample_rows,
         (What::Calls, Format::Ndjson) => call,
         (What::Calls, Format::Csv) => call_row,
         (What::Users, Format::Ndjson) => sessions,
@@ -94,6 +95,7 @@ pub(super) fn run(arguments: &Arguments, surroundings: &Surroundings) -> anyhow:
     match (arguments.what, arguments.format) {
         (What::Users, Format::Csv) => export::session_header(&mut buffer),
         (What::Calls, Format::Csv) => export::call_header(&mut buffer),
+        (What::Samples, Format::Csv) => export::sample_header(&mut buffer),
         (_, Format::Ndjson | Format::Csv | Format::Parquet) => {}
     }
     let mut out = BufWriter::new(&mut out);
@@ -120,6 +122,18 @@ pub(super) fn run(arguments: &Arguments, surroundings: &Surroundings) -> anyhow:
 fn event(out: &mut Vec<u8>, exported: Exported<'_>) {
     if let Exported::Event(event) = exported {
         export::event(out, event);
+    }
+}
+
+fn samples(out: &mut Vec<u8>, exported: Exported<'_>) {
+    if let Exported::Samples(series) = exported {
+        export::samples(out, series);
+    }
+}
+
+fn sample_rows(out: &mut Vec<u8>, exported: Exported<'_>) {
+    if let Exported::Samples(series) = exported {
+        export::sample_rows(out, series);
     }
 }
 

@@ -12,14 +12,16 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::Context as _;
-use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::builder::{NonEmptyStringValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::blocks::{Block, Blocks};
 use super::settings::{self, Found, Where};
 use super::{Surroundings, say, serve};
 use crate::clock::Clock;
-use crate::ingest::{Head, Import, Ingest, Parsed, Rejected, SOURCES, Source, Terms, deliveries, records};
+use crate::ingest::{
+    Head, Import, Ingest, Parsed, Rejected, SOURCES, Source, Terms, Told, deliveries, gunzip, records,
+};
 use crate::records::quality::Series;
 use crate::records::{AppId, Event, Millis};
 use crate::store::embedded::EmbeddedOptions;
@@ -39,6 +41,15 @@ pub(super) struct Arguments {
     /// The application of lines that name none.
     #[arg(long, value_name = "SDK_APP_ID")]
     app: Option<u64>,
+    /// The room of statistics that name none.
+    #[arg(long, value_name = "ROOM", value_parser = NonEmptyStringValueParser::new())]
+    room: Option<String>,
+    /// The user of statistics that name none.
+    #[arg(long, value_name = "USER", value_parser = NonEmptyStringValueParser::new())]
+    user: Option<String>,
+    /// The user at the other end, of statistics that name none.
+    #[arg(long, value_name = "USER", value_parser = NonEmptyStringValueParser::new())]
+    peer: Option<String>,
     /// How many threads parse.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64))]
     jobs: u8,
@@ -60,10 +71,25 @@ const BATCH_EVENTS: usize = 30_000;
 const BATCH_VALUES: usize = 1_000_000;
 /// Blocks that wait between two threads.
 const QUEUE_BLOCKS: usize = 4;
+/// The largest file that is read as a whole, as it is and unpacked.
+const FILE_BYTES_MAX: usize = 512 * 1_024 * 1_024;
+/// What every gzip file begins with.
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+/// The exit code of wrong usage.
+const WRONG_USAGE: u8 = 2;
 /// Refused lines that are shown.
 const SHOWN_MAX: usize = 20;
 
 pub(super) fn run(arguments: &Arguments, surroundings: &Surroundings) -> anyhow::Result<ExitCode> {
+    let told = Told {
+        room: arguments.room.as_deref(),
+        user: arguments.user.as_deref(),
+        peer: arguments.peer.as_deref(),
+    };
+    if !matches!(arguments.source.import, Import::Files(_)) && told != Told::default() {
+        say(&format!("rollbook: --room, --user and --peer say nothing about {}", arguments.source.name));
+        return Ok(ExitCode::from(WRONG_USAGE));
+    }
     for file in arguments.files.iter().filter(|file| file.as_os_str() != "-") {
         std::fs::metadata(file).with_context(|| format!("cannot open {}", file.display()))?;
     }
@@ -73,6 +99,7 @@ pub(super) fn run(arguments: &Arguments, surroundings: &Surroundings) -> anyhow:
     let reading = Reading {
         source: arguments.source,
         terms,
+        told,
         ingest: Ingest::new(apps),
         verify: !arguments.no_verify,
         received: Clock::system().now(),
@@ -89,7 +116,9 @@ pub(super) fn run(arguments: &Arguments, surroundings: &Surroundings) -> anyhow:
     // What a source remembers of a delivery must be there when the next one is read.
     let jobs = match arguments.source.import {
         Import::DeliveriesInOrder => 1,
-        Import::None | Import::Deliveries | Import::Lines(_) => usize::from(arguments.jobs),
+        Import::None | Import::Deliveries | Import::Lines(_) | Import::Files(_) => {
+            usize::from(arguments.jobs)
+        }
     };
     let progress = progress(&arguments.files);
     for file in &arguments.files {
@@ -118,7 +147,7 @@ fn progress(files: &[PathBuf]) -> ProgressBar {
 
 /// Reads one file to its end.
 fn import(
-    reading: &Reading,
+    reading: &Reading<'_>,
     file: &Path,
     jobs: usize,
     progress: &ProgressBar,
@@ -135,6 +164,8 @@ fn import(
     std::thread::scope(|scope| {
         if reading.source.name == "records" && name.ends_with(".csv") {
             scope.spawn(move || reading.table(source, &parsed_in));
+        } else if let Import::Files(parse) = reading.source.import {
+            scope.spawn(move || parsed_in.send(reading.whole(source, parse)));
         } else {
             let (blocks_in, blocks_out) = sync_channel(QUEUE_BLOCKS);
             let blocks_out = std::sync::Arc::new(Mutex::new(blocks_out));
@@ -163,9 +194,10 @@ fn import(
 }
 
 /// How the bytes of a file become events.
-struct Reading {
+struct Reading<'a> {
     source: &'static Source,
     terms: Terms,
+    told: Told<'a>,
     ingest: Ingest,
     verify: bool,
     received: Millis,
@@ -179,12 +211,16 @@ struct Taken {
     /// Line, kind of reason, the reason.
     refused: Vec<(u64, &'static str, String)>,
     refused_unlisted: u64,
+    left_out: u64,
 }
 
 /// The kind of reason of lines that are refused for what stands in them.
 const UNREADABLE: &str = "unreadable";
 
-impl Reading {
+/// What reads a file as a whole.
+type ParseFile = fn(Terms, Told<'_>, &[u8], Millis) -> Parsed;
+
+impl Reading<'_> {
     fn parse_all(
         &self,
         blocks: &Mutex<Receiver<std::io::Result<Block>>>,
@@ -203,7 +239,7 @@ impl Reading {
         match self.source.import {
             Import::Lines(parse) => taken(parse(self.terms, &block.bytes, self.received), block.first_line),
             Import::Deliveries | Import::DeliveriesInOrder => self.deliveries(block),
-            Import::None => Taken::default(),
+            Import::None | Import::Files(_) => Taken::default(),
         }
     }
 
@@ -216,6 +252,7 @@ impl Reading {
                     Ok(parsed) => {
                         taken.events.extend(parsed.events);
                         taken.samples.extend(parsed.samples);
+                        taken.left_out += parsed.left_out;
                         let refused = parsed.refused.into_iter();
                         taken.refused.extend(refused.map(|refused| (line, UNREADABLE, refused.why)));
                     }
@@ -234,6 +271,7 @@ impl Reading {
         let header = |name: &str| delivery.header(name);
         let head = Head {
             tail: app.as_deref(),
+            query: &[],
             header: &header,
             is_local: true,
             received: delivery.arrival,
@@ -243,6 +281,21 @@ impl Reading {
             (endpoint.admit)(&self.ingest, &head)?;
         }
         (endpoint.take)(&self.ingest, &head, &delivery.body)
+    }
+
+    /// Reads a file as a whole.
+    fn whole(&self, source: impl Read, parse: ParseFile) -> std::io::Result<Taken> {
+        let mut bytes = Vec::new();
+        source.take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
+        if bytes.len() > FILE_BYTES_MAX {
+            let why = format!("the file is larger than {FILE_BYTES_MAX} bytes");
+            return Err(std::io::Error::new(std::io::ErrorKind::InvalidData, why));
+        }
+        if bytes.starts_with(&GZIP_MAGIC) {
+            let unpacked = gunzip(&bytes, FILE_BYTES_MAX);
+            bytes = unpacked.map_err(|why| std::io::Error::new(std::io::ErrorKind::InvalidData, why))?;
+        }
+        Ok(taken(parse(self.terms, self.told, &bytes, self.received), 1))
     }
 
     /// Reads records as a table.
@@ -277,7 +330,8 @@ fn taken(parsed: Parsed, first_line: u64) -> Taken {
         .map(|refused| (refused.line + first_line - 1, UNREADABLE, refused.why))
         .collect();
     let refused_unlisted = parsed.refused_count - refused.len() as u64;
-    Taken { events: parsed.events, samples: parsed.samples, refused, refused_unlisted }
+    let Parsed { events, samples, left_out, .. } = parsed;
+    Taken { events, samples, refused, refused_unlisted, left_out }
 }
 
 /// Where events go.
@@ -297,6 +351,7 @@ struct Total {
     appended: Appended,
     values: u64,
     refused: BTreeMap<&'static str, u64>,
+    left_out: u64,
     shown: usize,
 }
 
@@ -312,6 +367,7 @@ impl Sink {
         if taken.refused_unlisted > 0 {
             *self.total.refused.entry(UNREADABLE).or_default() += taken.refused_unlisted;
         }
+        self.total.left_out += taken.left_out;
         self.batch.append(&mut taken.events);
         while self.batch.len() >= BATCH_EVENTS {
             let rest = self.batch.split_off(BATCH_EVENTS);
@@ -356,12 +412,19 @@ impl Total {
         if self.values > 0 {
             say(&format!("samples: {} values", self.values));
         }
+        if self.left_out > 0 {
+            say(&format!("left out: {} events, as the settings say", self.left_out));
+        }
         let refused: u64 = self.refused.values().sum();
         if refused > 0 {
             let reasons: Vec<_> =
                 self.refused.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
             say(&format!("refused: {refused} lines ({})", reasons.join(", ")));
         }
-        if refused > 0 && new + duplicate + self.values == 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+        if refused > 0 && new + duplicate + self.values + self.left_out == 0 {
+            ExitCode::FAILURE
+        } else {
+            ExitCode::SUCCESS
+        }
     }
 }

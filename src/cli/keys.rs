@@ -1,9 +1,15 @@
-//! `rollbook keys new`, and the making of secrets.
+//! `rollbook keys`, and the making of secrets.
 
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use super::random;
+use anyhow::{Context as _, anyhow};
+
+use super::settings::{self, Where};
+use super::{Surroundings, random};
+use crate::clock::Clock;
+use crate::ingest;
+use crate::records::AppId;
 
 /// Make keys.
 #[derive(Debug, clap::Args)]
@@ -17,14 +23,51 @@ pub(super) struct Arguments {
 enum What {
     /// Print a fresh SecretId and SecretKey as lines for the settings file.
     New,
+    /// Print a token with which the client of one user may send statistics and attributes.
+    ClientToken(ClientToken),
 }
 
-pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let What::New = arguments.what;
-    let KeyPair { secret_id, secret_key } = KeyPair::fresh()?;
+#[derive(Debug, clap::Args)]
+struct ClientToken {
+    #[command(flatten)]
+    place: Where,
+    /// The application, whose ingest_token signs.
+    #[arg(long, value_name = "SDK_APP_ID")]
+    app: u64,
+    /// The room that the token is good for.
+    #[arg(long, value_name = "ROOM")]
+    room: String,
+    /// The user that the token is good for.
+    #[arg(long, value_name = "USER")]
+    user: String,
+    /// How long it is good.
+    #[arg(long, value_name = "SECONDS", default_value_t = 21_600,
+          value_parser = clap::value_parser!(u32).range(1..=i64::from(ingest::CLIENT_TOKEN_S_MAX)))]
+    ttl: u32,
+}
+
+pub(super) fn run(arguments: &Arguments, surroundings: &Surroundings) -> anyhow::Result<ExitCode> {
     let mut out = std::io::stdout().lock();
-    writeln!(out, "[[account.key]]\nsecret_id  = \"{secret_id}\"\nsecret_key = \"{secret_key}\"")?;
+    match &arguments.what {
+        What::New => {
+            let KeyPair { secret_id, secret_key } = KeyPair::fresh()?;
+            writeln!(out, "[[account.key]]\nsecret_id  = \"{secret_id}\"\nsecret_key = \"{secret_key}\"")?;
+        }
+        What::ClientToken(wanted) => writeln!(out, "{}", client_token(wanted, surroundings)?)?,
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+fn client_token(wanted: &ClientToken, surroundings: &Surroundings) -> anyhow::Result<String> {
+    let config = wanted.place.find(surroundings, Vec::new())?.config;
+    let apps = settings::apps(&config);
+    let id = AppId(wanted.app);
+    let app = apps.by_id(id).with_context(|| format!("application {id} is not in the settings"))?;
+    let secret = app.ingest_token.as_ref().filter(|token| !token.is_empty());
+    let secret = secret
+        .with_context(|| format!("application {id} has no ingest_token, which signs the tokens: set one"))?;
+    let told = (wanted.room.as_str(), wanted.user.as_str());
+    ingest::client_token(id, secret, told, Clock::system().now(), wanted.ttl).map_err(|why| anyhow!(why))
 }
 
 /// A SecretId and its SecretKey.

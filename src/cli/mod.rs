@@ -14,6 +14,7 @@ mod keys;
 mod serve;
 mod settings;
 mod story;
+mod vitals;
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write as _};
@@ -51,7 +52,7 @@ enum Command {
     Demo(demo::Arguments),
     /// Read recorded deliveries, neutral events or finished records into the store.
     Import(import::Arguments),
-    /// Write users, calls or events of the store.
+    /// Write users, calls, events or measurements of the store.
     Export(export::Arguments),
     /// Sign a request for any action, send it, print the reply.
     Call(call::Arguments),
@@ -78,7 +79,7 @@ pub fn run() -> ExitCode {
         Command::Import(arguments) => import::run(&arguments, &surroundings),
         Command::Export(arguments) => export::run(&arguments, &surroundings),
         Command::Call(arguments) => call::run(&arguments, &surroundings),
-        Command::Keys(arguments) => keys::run(&arguments),
+        Command::Keys(arguments) => keys::run(&arguments, &surroundings),
         Command::Check(arguments) => check::run(&arguments, &surroundings),
     });
     match outcome {

@@ -152,7 +152,7 @@ edition = \"advanced\"            # free | basic | advanced
   [[account.app]]
   sdk_app_id        = {app}    # put the SdkAppId of your own application here
   trtc_callback_key = \"{callback_key}\"   # set the same in the console of TRTC
-  ingest_token      = \"{ingest_token}\"   # for /ingest/events and /ingest/attributes
+  ingest_token      = \"{ingest_token}\"   # for /ingest/events and its siblings
 "
         );
         text

@@ -1,5 +1,7 @@
 //! The demo's story: calls of the last days, and some that are running. A seed and a present decide it.
 
+use super::vitals::{self, Member};
+use crate::records::quality::Series;
 use crate::records::{AppId, Attr, Event, Kind, Millis, Reason, ReasonClass, Track};
 
 /// What [`Event::source`] is.
@@ -10,6 +12,8 @@ const HOUR: i64 = 60 * MINUTE;
 
 /// Calls that are over.
 const PAST_CALLS: u64 = 200;
+/// Of so many of them there is one that was measured.
+const PAST_CALLS_PER_MEASURED: u64 = 40;
 /// How far back they reach.
 const PAST: i64 = 72 * HOUR;
 /// Calls that are running, at any time.
@@ -80,24 +84,41 @@ pub(super) struct Story {
 #[derive(Debug)]
 struct Running {
     room: String,
-    inside: Vec<String>,
+    inside: Vec<Member>,
+}
+
+/// What happened and was measured up to now.
+#[derive(Debug, Default)]
+pub(super) struct Past {
+    pub(super) events: Vec<Event>,
+    pub(super) samples: Vec<Series>,
 }
 
 impl Story {
-    /// Everything up to now, as events, and what goes on from there.
-    pub(super) fn begin(seed: u64, app: AppId, now: Millis) -> (Story, Vec<Event>) {
+    /// Everything up to now, and what goes on from there.
+    pub(super) fn begin(seed: u64, app: AppId, now: Millis) -> (Story, Past) {
         let mut story = Story { app, dice: Dice(seed), rooms: 0, running: Vec::new() };
-        let mut events = Vec::new();
-        for _ in 0..PAST_CALLS {
+        let Past { mut events, mut samples } = Past::default();
+        for nth in 0..PAST_CALLS {
             let begin = now.plus(-story.dice.between(2 * HOUR, PAST));
-            story.past_call(begin, &mut events);
+            let (room, members) = story.past_call(begin, &mut events);
+            if nth % PAST_CALLS_PER_MEASURED == 0 {
+                samples.extend(vitals::measure(app, &room, &members, begin, now));
+            }
         }
         story.crowd(now.plus(-26 * HOUR), &mut events);
         while story.running.len() < RUNNING_CALLS {
             let begin = now.plus(-story.dice.between(5 * MINUTE, 40 * MINUTE));
             story.start_call(begin, &mut events);
         }
-        (story, events)
+        samples.extend(story.measure(now.plus(-HOUR), now));
+        (story, Past { events, samples })
+    }
+
+    /// What those who are inside now measure, from `from` on and before `to`.
+    pub(super) fn measure(&self, from: Millis, to: Millis) -> Vec<Series> {
+        let measure = |call: &Running| vitals::measure(self.app, &call.room, &call.inside, from, to);
+        self.running.iter().flat_map(measure).collect()
     }
 
     /// What happens now in the calls that are running.
@@ -106,8 +127,8 @@ impl Story {
         let turn = usize::try_from(self.dice.below(self.running.len() as u64)).unwrap_or_default();
         let mut call = self.running.swap_remove(turn);
         if self.dice.one_in(40) {
-            for user in call.inside.drain(..) {
-                events.push(self.left(&call.room, &user, now, ReasonClass::RoomClosed));
+            for member in call.inside.drain(..) {
+                events.push(self.left(&call.room, &member.user, now, ReasonClass::RoomClosed));
             }
             events.push(self.event(&call.room, "", Kind::RoomDestroyed, now));
             self.start_call(now, &mut events);
@@ -118,10 +139,10 @@ impl Story {
             0 if call.inside.len() > 1 => {
                 let gone = call.inside.swap_remove(0);
                 let why = if self.dice.one_in(4) { ReasonClass::Timeout } else { ReasonClass::Normal };
-                events.push(self.left(&call.room, &gone, now, why));
+                events.push(self.left(&call.room, &gone.user, now, why));
             }
             1 if !call.inside.is_empty() => {
-                let user = self.dice.pick(&call.inside).clone();
+                let user = self.dice.pick(&call.inside).user.clone();
                 let on = !self.dice.one_in(2);
                 let kind = Kind::Media { track: Track::Video, on };
                 events.push(self.event(&call.room, &user, kind, now));
@@ -136,7 +157,7 @@ impl Story {
     /// One of the users who is not inside comes in.
     fn enter(&mut self, call: &mut Running, at: Millis, events: &mut Vec<Event>) {
         let user = (*self.dice.pick(NAMES)).to_owned();
-        if !call.inside.contains(&user) {
+        if call.inside.iter().all(|member| member.user != user) {
             events.push(self.joined(&call.room, &user, at));
             events.push(self.event(
                 &call.room,
@@ -144,7 +165,7 @@ impl Story {
                 Kind::Media { track: Track::Audio, on: true },
                 at.plus(300),
             ));
-            call.inside.push(user);
+            call.inside.push(Member { user, joined: at, left: Millis(i64::MAX) });
         }
     }
 
@@ -158,23 +179,33 @@ impl Story {
         self.running.push(call);
     }
 
-    /// A call that is over.
-    fn past_call(&mut self, begin: Millis, events: &mut Vec<Event>) {
+    /// A call that is over; its room, and who was in it.
+    fn past_call(&mut self, begin: Millis, events: &mut Vec<Event>) -> (String, Vec<Member>) {
         let room = self.room();
         let end = begin.plus(self.dice.between(3 * MINUTE, 90 * MINUTE));
         let users = self.dice.between(2, 8);
         let first = self.dice.below(NAMES.len() as u64);
         events.push(self.event(&room, NAMES[0], Kind::RoomCreated, begin));
+        let mut members = Vec::new();
         for nth in 0..users.unsigned_abs() {
             let name = usize::try_from((first + nth * 5) % NAMES.len() as u64).unwrap_or_default();
             let joined = begin.plus(500 + self.dice.between(0, 2 * MINUTE));
-            self.stay(&room, NAMES[name], joined, end, events);
+            let left = self.stay(&room, NAMES[name], joined, end, events);
+            members.push(Member { user: NAMES[name].to_owned(), joined, left });
         }
         events.push(self.event(&room, "", Kind::RoomDestroyed, end.plus(2 * SECOND)));
+        (room, members)
     }
 
-    /// One user in a call that is over; some lose the connection on the way.
-    fn stay(&mut self, room: &str, user: &str, joined: Millis, end: Millis, events: &mut Vec<Event>) {
+    /// One user in a call that is over; some lose the connection on the way. When the user left.
+    fn stay(
+        &mut self,
+        room: &str,
+        user: &str,
+        joined: Millis,
+        end: Millis,
+        events: &mut Vec<Event>,
+    ) -> Millis {
         let left = Millis(self.dice.between((joined.0 + end.0) / 2, end.0.max(joined.0 + 2)));
         events.push(self.joined(room, user, joined));
         for (track, after) in [(Track::Audio, 300), (Track::Video, 900)] {
@@ -190,6 +221,7 @@ impl Story {
         }
         let why = if self.dice.one_in(12) { ReasonClass::Kicked } else { ReasonClass::Normal };
         events.push(self.left(room, user, left, why));
+        left
     }
 
     /// The one large call.
@@ -259,18 +291,25 @@ mod tests {
     #[test]
     fn the_seed_and_the_present_decide_the_story() {
         let tell = || {
-            let (mut story, mut events) = Story::begin(1, AppId(1), NOW);
+            let (mut story, Past { mut events, mut samples }) = Story::begin(1, AppId(1), NOW);
             for step in 0..500 {
-                events.extend(story.step(NOW.plus(step * 3_000)));
+                let now = NOW.plus(step * 3_000);
+                samples.extend(story.measure(now.plus(-3_000), now));
+                events.extend(story.step(now));
             }
-            events
+            (events, samples)
         };
         assert_eq!(tell(), tell());
     }
 
     #[test]
     fn it_holds_what_it_promises() {
-        let (_, events) = Story::begin(2, AppId(1), NOW);
+        let (_, Past { events, samples }) = Story::begin(2, AppId(1), NOW);
+        let times = samples.iter().flat_map(|series| &series.columns).flat_map(|(_, points)| points);
+        assert!(
+            times.clone().count() > 100_000
+                && times.clone().all(|(at, _)| NOW.plus(-PAST) <= *at && *at < NOW)
+        );
         assert!(events.iter().all(|event| event.at <= NOW && event.at >= NOW.plus(-PAST)));
         assert_eq!(count(&events, |e| e.kind == Kind::RoomCreated), 200 + 1 + RUNNING_CALLS);
         assert_eq!(count(&events, |e| e.kind == Kind::RoomDestroyed), 200 + 1);

@@ -61,7 +61,10 @@ impl<S: Store + 'static> Server<S> {
         request: Request<Incoming>,
     ) -> Result<Reply, HangUp> {
         let (head, body) = request.into_parts();
-        let arrival = Arrival { tail: tail.map(str::to_owned), headers: head.headers, is_local };
+        let query = head.uri.query().unwrap_or_default().as_bytes();
+        let query = form_urlencoded::parse(query).map(|(key, value)| (key.into_owned(), value.into_owned()));
+        let (tail, query) = (tail.map(str::to_owned), query.collect());
+        let arrival = Arrival { tail, query, headers: head.headers, is_local };
         if let Err(rejected) = arrival.head(self.clock.now(), |head| (endpoint.admit)(&self.ingest, head)) {
             return Ok(self.reject(&rejected, endpoint));
         }
@@ -125,14 +128,16 @@ impl<S: Store + 'static> Server<S> {
     /// Stores what is good, and tells what became of it.
     async fn keep(&self, mut parsed: Parsed, received: Millis, endpoint: &Endpoint) -> Result<Reply, HangUp> {
         let status = StatusCode::from_u16(parsed.status()).unwrap_or(StatusCode::OK);
+        let values = parsed.values();
         let appended = match self.append(&mut parsed, received).await {
             Ok(appended) => appended,
             Err(error) => return self.not_stored(&error, endpoint),
         };
         self.metrics.refused(LINE, parsed.refused_count);
+        self.metrics.left_out(parsed.left_out);
         Ok(match endpoint.acknowledge {
             Acknowledge::Code | Acknowledge::CodeOrNothing => json(StatusCode::OK, r#"{"code":0}"#),
-            Acknowledge::Lines => json(status, parsed.reply(appended.new, appended.duplicate)),
+            Acknowledge::Lines => json(status, parsed.reply(appended.new, appended.duplicate, values)),
         })
     }
 
@@ -149,7 +154,9 @@ impl<S: Store + 'static> Server<S> {
             self.metrics.appended(appended.new, appended.duplicate, stopwatch.elapsed_us());
         }
         if !samples.is_empty() {
+            let values = samples.iter().map(|series| series.len() as u64).sum();
             self.store.append_samples(samples).await?;
+            self.metrics.sampled(values);
         }
         Ok(appended)
     }
@@ -208,6 +215,7 @@ enum Packing {
 /// What is known of a delivery before its body.
 struct Arrival {
     tail: Option<String>,
+    query: Vec<(String, String)>,
     headers: HeaderMap,
     is_local: bool,
 }
@@ -216,8 +224,8 @@ impl Arrival {
     /// Shows it as sources see it.
     fn head<T>(&self, received: Millis, read: impl FnOnce(&Head<'_>) -> T) -> T {
         let header = |name: &str| self.headers.get(name).and_then(|value| value.to_str().ok());
-        let tail = self.tail.as_deref();
-        read(&Head { tail, header: &header, is_local: self.is_local, received, verify: true })
+        let (tail, query) = (self.tail.as_deref(), self.query.as_slice());
+        read(&Head { tail, query, header: &header, is_local: self.is_local, received, verify: true })
     }
 
     fn packing(&self) -> Packing {

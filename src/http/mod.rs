@@ -7,6 +7,7 @@
 mod api;
 mod body;
 mod bounds;
+mod client;
 mod ids;
 mod ingest;
 pub mod listen;
@@ -111,6 +112,7 @@ impl<S: Store + 'static> Server<S> {
             ("/readyz", &Method::GET | &Method::HEAD) => self.ready().await,
             ("/metrics", &Method::GET | &Method::HEAD) => self.show_metrics(),
             ("/healthz" | "/readyz" | "/metrics", _) => not_allowed("GET, HEAD"),
+            (client::PATH, method) => client::script(method, request.headers()),
             (path, _) => match Endpoint::at(path) {
                 Some((endpoint, tail)) => {
                     let tail = tail.map(str::to_owned);

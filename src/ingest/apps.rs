@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use subtle::ConstantTimeEq;
+
 use super::{ClientIpPolicy, Rejected, Terms};
 use crate::limits::Secret;
 use crate::records::AppId;
@@ -26,7 +28,7 @@ pub struct App {
 /// How LiveKit proves itself.
 #[derive(Debug, Clone)]
 pub struct LiveKit {
-    /// Names the application.
+    /// Names the application: the issuer of the webhooks' tokens.
     pub api_key: String,
     /// Signs the webhooks.
     pub api_secret: Secret,
@@ -95,6 +97,20 @@ impl Apps {
             }
         }
         found.filter(|_| !token.is_empty())
+    }
+
+    /// The application whose webhooks this key of LiveKit signs. Looks at every application, so that the time tells
+    /// nothing.
+    pub fn by_livekit_key(&self, key: &str) -> Option<(AppId, &LiveKit)> {
+        let mut found = None;
+        for app in self.by_id.values() {
+            if let Some(livekit) = &app.livekit
+                && bool::from(livekit.api_key.as_bytes().ct_eq(key.as_bytes()))
+            {
+                found = Some((app.id, livekit));
+            }
+        }
+        found.filter(|_| !key.is_empty())
     }
 
     /// The terms for a body that `app` sends.

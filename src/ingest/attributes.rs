@@ -2,9 +2,12 @@
 //! JSON object, or one a line. They belong to the stay of that user in that room, of whatever source, that
 //! covers their time; `docs/events.md` describes the fields.
 
-use super::bounds::{self, LINES_MAX};
+use std::borrow::Cow;
+
+use super::bounds;
+use super::client::{Sender, Told};
 use super::row::{Row, columns};
-use super::{Parsed, Terms, each_line};
+use super::{Head, Ingest, Parsed, Rejected, Terms, each_object};
 use crate::records::{AppId, Attr, Event, Kind, Millis};
 
 /// What [`Event::source`] is for attributes.
@@ -38,39 +41,43 @@ const ATTRS: [(Key, Attr); 6] = [
     (Key::Display, Attr::Display),
 ];
 
+/// Takes a body, of a back end or of the client of one user.
+pub(super) fn take(ingest: &Ingest, head: &Head<'_>, body: &[u8]) -> Result<Parsed, Rejected> {
+    let sender = Sender::of_header(&ingest.apps, head)?;
+    let mut told = Told::default();
+    if let Some(client) = sender.client() {
+        client.check_body(body)?;
+        told = client.told();
+    }
+    let terms = sender.terms(&ingest.apps);
+    Ok(each_object(body, |object, parsed| {
+        parsed.events.push(parse_line(terms, told, object, head.received)?);
+        Ok(())
+    }))
+}
+
 /// Reads a body: one object over however many lines, or one object a line.
 pub fn parse(terms: Terms, body: &[u8], received: Millis) -> Parsed {
-    if is_one_object(body) {
-        let mut parsed = Parsed::default();
-        match bounds::line(body.trim_ascii()).and_then(|object| parse_line(terms, object, received)) {
-            Ok(event) => parsed.events.push(event),
-            Err(why) => parsed.refuse(1, why),
-        }
-        return parsed;
-    }
-    each_line(body, LINES_MAX, |line, parsed| {
-        parsed.events.push(parse_line(terms, line, received)?);
+    each_object(body, |object, parsed| {
+        parsed.events.push(parse_line(terms, Told::default(), object, received)?);
         Ok(())
     })
 }
 
-/// Whether a first line is only the beginning of an object.
-fn is_one_object(body: &[u8]) -> bool {
-    let body = body.trim_ascii();
-    let first = body.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    first.len() < body.len()
-        && serde_json::from_slice::<serde::de::IgnoredAny>(first).is_err_and(|error| error.is_eof())
-}
-
-/// Reads one object. `received` is the time of receipt, which stands in where the object has no time.
+/// Reads one object. `received` is the time of receipt, which stands in where the object has no time; `told` stands in
+/// for its room and user.
 ///
 /// # Errors
 /// What is wrong, where, and what would be right.
-pub fn parse_line(terms: Terms, line: &str, received: Millis) -> Result<Event, String> {
+pub fn parse_line(terms: Terms, told: Told<'_>, line: &str, received: Millis) -> Result<Event, String> {
     let mut row = Row::<{ Key::COUNT }>::read::<Key>(line)?;
     let app = terms.app(row.unsigned(Key::App)?.map(AppId), "app")?;
-    let (room, room_is_number) = row.room(Key::Room)?.ok_or("room: missing")?;
-    let user = row.id(Key::User)?.ok_or("user: missing")?;
+    let told_room = told.room.map(|room| (Cow::Borrowed(room), false));
+    let (room, room_is_number) = row.room(Key::Room)?.or(told_room).ok_or("room: missing")?;
+    let user = row.id(Key::User)?.or(told.user.map(Cow::Borrowed)).ok_or("user: missing")?;
+    for (key, id) in [("room", &room), ("user", &user)] {
+        bounds::id(id).map_err(|what| format!("{key}: {what}"))?;
+    }
     let (at, at_in_seconds) = row.moment_in(Key::AtMs, Key::AtS)?.unwrap_or((received, false));
     let mut event = Event::new(app, SOURCE, &room, &user, Kind::Attributes, at);
     event.room_is_number = room_is_number;

@@ -14,6 +14,8 @@ pub const LINE_BYTES_MAX: usize = 1_048_576;
 pub const DELIVERY_BYTES_MAX: usize = 16 * 1_048_576;
 /// How many lines one body may have.
 pub const LINES_MAX: usize = 50_000;
+/// How many values of measurements one line may have, and how many times.
+pub const VALUES_MAX: usize = 100_000;
 /// How many refused lines a reply lists; the rest is only counted.
 pub const REFUSED_LINES_SHOWN_MAX: usize = 100;
 /// The first plausible moment, 2000-01-01T00:00Z.
@@ -51,9 +53,13 @@ impl Unit {
 /// The moment that `value` stands for, if it is a plausible one.
 pub(super) fn moment(value: u64, unit: Unit) -> Result<Millis, String> {
     let ms = i64::try_from(value).ok().and_then(|value| value.checked_mul(unit.in_ms()));
-    if let Some(ms) = ms.filter(|ms| (MOMENT_MIN_MS..MOMENT_END_MS).contains(ms)) {
-        return Ok(Millis(ms));
+    match ms.filter(|ms| (MOMENT_MIN_MS..MOMENT_END_MS).contains(ms)) {
+        Some(ms) => Ok(Millis(ms)),
+        None => Err(implausible(value, unit)),
     }
+}
+
+fn implausible(value: u64, unit: Unit) -> String {
     let (first, end) = (MOMENT_MIN_MS / unit.in_ms(), MOMENT_END_MS / unit.in_ms());
     let name = unit.name();
     let other = match unit {
@@ -65,10 +71,21 @@ pub(super) fn moment(value: u64, unit: Unit) -> Result<Millis, String> {
         .and_then(|value| value.checked_mul(other.in_ms()))
         .filter(|ms| (MOMENT_MIN_MS..MOMENT_END_MS).contains(ms))
         .map_or(String::new(), |_| format!(" (it looks like {})", other.name()));
-    Err(format!(
+    format!(
         "{value} is no plausible time in {name}{hint}: expected {first} (the year 2000) to {} (the year 2099)",
         end - 1
-    ))
+    )
+}
+
+/// The moment that a number of milliseconds with a fraction stands for, which is cut off, if it is a plausible one.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "within the bounds both are exact"
+)]
+pub(super) fn fractional_moment(ms: f64) -> Option<Millis> {
+    let plausible = MOMENT_MIN_MS as f64..MOMENT_END_MS as f64;
+    plausible.contains(&ms).then_some(Millis(ms.floor() as i64))
 }
 
 /// An id that can be stored: not too long, and without U+0000, which ends texts in the store's keys.
@@ -148,6 +165,20 @@ mod tests {
         check(u64::MAX, Unit::Milliseconds, None);
         check(u64::MAX, Unit::Seconds, None);
         check(i64::MAX.unsigned_abs(), Unit::Seconds, None);
+    }
+
+    #[test]
+    fn a_fraction_of_a_millisecond_is_cut_off() {
+        let check = |ms: f64, expected: Option<i64>| {
+            assert_eq!(fractional_moment(ms).map(|at| at.0), expected, "{ms}");
+        };
+        check(1_795_380_521_781.999, Some(1_795_380_521_781));
+        check(946_684_800_000.0, Some(946_684_800_000));
+        check(946_684_799_999.9, None);
+        check(4_102_444_800_000.0, None);
+        check(0.0, None);
+        check(f64::MAX, None);
+        check(f64::NAN, None);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::io::Write as _;
 
 use super::records::own_visit;
 use super::words::{self, Worded};
+use crate::records::quality::{Points, Series};
 use crate::records::{Attr, Call, Event, Kind, Millis, Session};
 
 /// An event as a line of [`super::lines`], its newline included.
@@ -55,6 +56,107 @@ pub fn event(out: &mut Vec<u8>, event: &Event) {
     line.moment("received_ms", event.received);
     line.end();
     out.push(b'\n');
+}
+
+/// Times of one line of measurements: with all measures it stays below [`super::LINE_BYTES_MAX`].
+const LINE_TIMES_MAX: usize = 1_000;
+
+/// Measurements as lines of [`super::lines`], by column, as many as are needed, each with its newline. Values that
+/// are not finite, which JSON cannot say and no sender can send, are left out.
+pub fn samples(out: &mut Vec<u8>, series: &Series) {
+    let finite = |points: &Points| points.iter().copied().filter(|(_, value)| value.is_finite()).collect();
+    let columns: Vec<(&str, Points)> =
+        series.columns.iter().map(|(measure, points)| (measure.name(), finite(points))).collect();
+    let mut times: Vec<Millis> = columns.iter().flat_map(|(_, points)| points).map(|(at, _)| *at).collect();
+    times.sort_unstable();
+    times.dedup();
+    let mut rest: Vec<(&str, &[(Millis, f64)])> =
+        columns.iter().map(|(name, points)| (*name, points.as_slice())).collect();
+    for times in times.chunks(LINE_TIMES_MAX) {
+        let last = times[times.len() - 1];
+        let mut parts = Vec::new();
+        for (name, points) in &mut rest {
+            let (part, behind) = points.split_at(points.partition_point(|(at, _)| *at <= last));
+            *points = behind;
+            if !part.is_empty() {
+                parts.push((*name, part));
+            }
+        }
+        samples_line(out, series, times, &parts);
+    }
+}
+
+fn samples_line(out: &mut Vec<u8>, series: &Series, times: &[Millis], columns: &[(&str, &[(Millis, f64)])]) {
+    let flow = &series.flow;
+    let mut line = Line::begin(out);
+    line.number("app", flow.app.0);
+    line.text("room", &flow.room);
+    line.text("user", &flow.user);
+    line.text("kind", words::SAMPLES);
+    line.key("at_ms");
+    list(line.out, times.iter(), |out, at| decimal(out, at.0));
+    line.filled("peer", &flow.peer);
+    line.filled("connection", &flow.connection);
+    line.key("values");
+    let mut values = Line::begin(line.out);
+    for (name, points) in columns {
+        values.key(name);
+        let mut points = points.iter().peekable();
+        list(values.out, times.iter(), |out, at| match points.next_if(|(other, _)| other == at) {
+            Some((_, value)) => measured(out, *value),
+            None => out.extend_from_slice(b"null"),
+        });
+    }
+    values.end();
+    line.end();
+    out.push(b'\n');
+}
+
+fn list<T>(out: &mut Vec<u8>, values: impl Iterator<Item = T>, mut write: impl FnMut(&mut Vec<u8>, T)) {
+    out.push(b'[');
+    for (place, value) in values.enumerate() {
+        if place > 0 {
+            out.push(b',');
+        }
+        write(out, value);
+    }
+    out.push(b']');
+}
+
+/// A finite value, in the shortest way that reads back as the same one.
+fn measured(out: &mut Vec<u8>, value: f64) {
+    let text = value.to_string();
+    // The longest that is written out in full; a sum of atoms would have hundreds of digits.
+    if text.len() <= 20 {
+        out.extend_from_slice(text.as_bytes());
+    } else {
+        serde_json::to_writer(out, &value).expect("a finite number can be written into memory");
+    }
+}
+
+/// The first line of a table of measurements, its newline included.
+pub fn sample_header(out: &mut Vec<u8>) {
+    csv_row(out, SAMPLE_COLUMNS.iter().map(|column| Cell::Text(column)));
+}
+
+/// Measurements as rows under [`sample_header`], one for each value, each with its newline.
+pub fn sample_rows(out: &mut Vec<u8>, series: &Series) {
+    let flow = &series.flow;
+    for (measure, points) in &series.columns {
+        for (at, value) in points.iter().filter(|(_, value)| value.is_finite()) {
+            let cells: [Cell<'_>; 8] = [
+                Cell::Number(flow.app.0),
+                Cell::Text(&flow.room),
+                Cell::Text(&flow.user),
+                Cell::filled(&flow.peer),
+                Cell::filled(&flow.connection),
+                Cell::Text(measure.name()),
+                Cell::Moment(*at),
+                Cell::Value(*value),
+            ];
+            csv_row(out, cells.into_iter());
+        }
+    }
 }
 
 /// The kind and what it carries.
@@ -146,6 +248,9 @@ const SESSION_COLUMNS: [&str; 22] = [
 const CALL_COLUMNS: [&str; 7] =
     ["type", "sdk_app_id", "comm_id", "room", "created_ms", "ended_ms", "creator"];
 
+/// What a measurement's row holds, in order.
+const SAMPLE_COLUMNS: [&str; 8] = ["app", "room", "user", "peer", "connection", "measure", "at_ms", "value"];
+
 /// One value of a row.
 #[derive(Debug, Clone, Copy)]
 enum Cell<'a> {
@@ -154,6 +259,8 @@ enum Cell<'a> {
     Text(&'a str),
     Number(u64),
     Moment(Millis),
+    /// A measured one.
+    Value(f64),
 }
 
 impl<'a> Cell<'a> {
@@ -217,6 +324,10 @@ fn cells_line(out: &mut Vec<u8>, cells: &[(&'static str, Cell<'_>)]) {
             Cell::Text(text) => line.text(key, text),
             Cell::Number(number) => line.number(key, *number),
             Cell::Moment(at) => line.moment(key, *at),
+            Cell::Value(value) => {
+                line.key(key);
+                measured(line.out, *value);
+            }
         }
     }
     line.end();
@@ -233,6 +344,7 @@ fn csv_row<'a>(out: &mut Vec<u8>, cells: impl Iterator<Item = Cell<'a>>) {
             Cell::Text(text) => csv_text(out, text),
             Cell::Number(number) => decimal(out, number),
             Cell::Moment(at) => decimal(out, at.0),
+            Cell::Value(value) => measured(out, value),
         }
     }
     out.push(b'\n');

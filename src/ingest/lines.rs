@@ -1,18 +1,18 @@
-//! Neutral events: one JSON object a line, the same that [`super::export::event`] writes. `docs/events.md`
-//! describes the fields.
+//! Neutral events and measurements: one JSON object a line, the same that [`super::export::event`] and
+//! [`super::export::samples`] write. `docs/events.md` describes the fields.
 
 use super::bounds::{LINES_MAX, RAW_BYTES_MAX, TEXT_BYTES_MAX, Unit, nearest, shown};
 use super::row::{Loose, Row, attr_text, columns};
 use super::words::{self, KindWord, Shape, Worded};
-use super::{Parsed, Terms, each_line};
+use super::{Parsed, Terms, each_line, samples};
 use crate::records::{AppId, Attr, Attrs, Event, Kind, Millis, Reason, ReasonClass, Track};
 
 /// What [`Event::source`] is where the sender names none.
 pub const SOURCE: &str = "events";
 
 columns! {
-    /// The keys of a neutral event.
-    Key {
+    /// The keys of a line.
+    pub(super) Key {
         App = "app",
         Source = "source",
         Instance = "instance",
@@ -36,27 +36,38 @@ columns! {
         ReasonRaw = "reason_raw",
         Attrs = "attrs",
         ReceivedMs = "received_ms",
+        Peer = "peer",
+        Connection = "connection",
+        Values = "values",
     }
 }
 
-type Line<'a> = Row<'a, { Key::COUNT }>;
+pub(super) type Line<'a> = Row<'a, { Key::COUNT }>;
 
 /// Reads a whole body. Blank lines are passed over, good lines kept, each refused line told.
 pub fn parse(terms: Terms, body: &[u8], received: Millis) -> Parsed {
     each_line(body, LINES_MAX, |line, parsed| {
-        parsed.events.push(parse_line(terms, line, received)?);
+        let mut row = Line::read::<Key>(line)?;
+        let app = terms.app(row.unsigned(Key::App)?.map(AppId), "app")?;
+        let word = row.text(Key::Kind, usize::MAX)?.ok_or("kind: missing")?;
+        if word == words::SAMPLES {
+            parsed.samples.push(samples::series(&mut row, app)?);
+        } else {
+            let word = words::kind(&word).map_err(|what| row.blame(Key::Kind, what))?;
+            parsed.events.push(event(row, terms, app, word, received)?);
+        }
         Ok(())
     })
 }
 
-/// Reads one line. `received` is the time of receipt, where the line brings none of its own (`received_ms`).
-///
-/// # Errors
-/// What is wrong, where, and what would be right.
-pub fn parse_line(terms: Terms, line: &str, received: Millis) -> Result<Event, String> {
-    let mut row = Line::read::<Key>(line)?;
-    let app = terms.app(row.unsigned(Key::App)?.map(AppId), "app")?;
-    let word = kind_word(&mut row)?;
+/// An event. `received` is the time of receipt, where the line brings none of its own (`received_ms`).
+fn event(
+    mut row: Line<'_>,
+    terms: Terms,
+    app: AppId,
+    word: KindWord,
+    received: Millis,
+) -> Result<Event, String> {
     let kind = kind(&mut row, word.shape)?;
     let (room, room_is_number) = room(&mut row, word)?;
     let user = row.id(Key::User)?.unwrap_or_default();
@@ -93,11 +104,6 @@ pub fn parse_line(terms: Terms, line: &str, received: Millis) -> Result<Event, S
     Ok(event)
 }
 
-fn kind_word(row: &mut Line<'_>) -> Result<KindWord, String> {
-    let word = row.text(Key::Kind, usize::MAX)?.ok_or("kind: missing")?;
-    words::kind(&word).map_err(|what| row.blame(Key::Kind, what))
-}
-
 /// The kind with what it carries; what belongs to another kind is refused.
 fn kind(row: &mut Line<'_>, shape: Shape) -> Result<Kind, String> {
     let kind = match shape {
@@ -122,9 +128,12 @@ fn kind(row: &mut Line<'_>, shape: Shape) -> Result<Kind, String> {
         (Key::LeaveSource, "record_left"),
         (Key::Name, "unknown"),
         (Key::Raw, "unknown"),
+        (Key::Peer, words::SAMPLES),
+        (Key::Connection, words::SAMPLES),
+        (Key::Values, words::SAMPLES),
     ] {
         if row.has(key) {
-            return Err(row.blame(key, format!("only an event of kind {owner} has it")));
+            return Err(row.blame(key, format!("only a line of kind {owner} has it")));
         }
     }
     Ok(kind)

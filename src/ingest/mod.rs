@@ -3,20 +3,29 @@
 //! the caller makes them durable before it acknowledges.
 //!
 //! Each source has one file and one row in [`SOURCES`]; nothing outside knows its payload. [`trtc`] reads the
-//! callbacks of Tencent RTC; [`lines`] neutral events, one JSON object a line; [`attributes`] facts about users;
-//! [`records`] finished records as NDJSON or CSV; [`deliveries`] recorded HTTP deliveries. [`export`] writes what
-//! [`lines`] and [`records`] read. `docs/events.md` describes the formats with examples.
+//! callbacks of Tencent RTC, [`livekit`] the webhooks of LiveKit, [`janus`] the events of Janus, [`stats`] WebRTC
+//! statistics; [`lines`] neutral events, one JSON object a line; [`attributes`] facts about users; [`records`] finished
+//! records as NDJSON or CSV; [`deliveries`] recorded HTTP deliveries; [`jwt`] signed tokens. [`export`] writes what
+//! [`lines`] and [`records`] read.
+//! `docs/events.md` describes the formats with examples.
 
 pub mod trtc;
+pub mod livekit;
+pub mod janus;
 pub mod lines;
 pub mod attributes;
 pub mod records;
+pub mod stats;
 pub mod export;
 pub mod deliveries;
+pub mod jwt;
+mod samples;
 mod apps;
 mod bounds;
+mod client;
 mod gzip;
 mod privacy;
+mod rejected;
 mod row;
 mod source;
 mod words;
@@ -24,99 +33,16 @@ mod words;
 pub use apps::{App, Apps, Janus, LiveKit};
 pub use bounds::{
     DELIVERY_BYTES_MAX, ID_BYTES_MAX, LINE_BYTES_MAX, LINES_MAX, MOMENT_END_MS, MOMENT_MIN_MS, RAW_BYTES_MAX,
-    REFUSED_LINES_SHOWN_MAX, TEXT_BYTES_MAX,
+    REFUSED_LINES_SHOWN_MAX, TEXT_BYTES_MAX, VALUES_MAX,
 };
+pub use client::{CLIENT_TOKEN_S_MAX, Told, client_token};
 pub use gzip::gunzip;
 pub use privacy::ClientIpPolicy;
+pub use rejected::Rejected;
 pub use source::{Acknowledge, Endpoint, Head, Import, Ingest, SOURCES, Size, Source};
 
 use crate::records::quality::Series;
 use crate::records::{AppId, Event};
-
-/// Why a delivery as a whole is refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Rejected {
-    /// No such application is configured here.
-    #[error("application {0} is not configured here")]
-    UnknownApp(AppId),
-    /// The application has a callback key, and the delivery no signature.
-    #[error("header Sign is missing: the callback must be signed with the key set for this application")]
-    MissingSignature,
-    /// The signature is not that of this body under the application's key.
-    #[error("header Sign does not match: expected base64(HMAC-SHA256(callback key, raw body))")]
-    BadSignature,
-    /// The application has no callback key, and unsigned callbacks are not allowed for it.
-    #[error("application {0} has no trtc_callback_key: set it, or allow trtc_unsigned")]
-    NoKey(AppId),
-    /// The request carries no bearer token.
-    #[error("header Authorization is missing: expected `Bearer <ingest_token>`")]
-    MissingToken,
-    /// The bearer token belongs to no application.
-    #[error("the bearer token belongs to no application")]
-    BadToken,
-    /// The delivery cannot be read.
-    #[error("{place}: {what}")]
-    Malformed {
-        /// Where the trouble is: a header, a field's path, a place in the text.
-        place: String,
-        /// What is wrong there and what would be right.
-        what: String,
-    },
-    /// More bytes than allowed, as sent or when unpacked.
-    #[error("the body is larger than {limit_bytes} bytes")]
-    TooLarge {
-        /// The limit.
-        limit_bytes: usize,
-    },
-}
-
-impl Rejected {
-    /// Every value that [`Rejected::name`] has.
-    pub const NAMES: [&'static str; 8] = [
-        "unknown_app",
-        "missing_signature",
-        "bad_signature",
-        "no_key",
-        "missing_token",
-        "bad_token",
-        "malformed",
-        "too_large",
-    ];
-
-    /// The HTTP status of the reply.
-    pub const fn status(&self) -> u16 {
-        match self {
-            Rejected::UnknownApp(_) => 404,
-            Rejected::MissingSignature
-            | Rejected::BadSignature
-            | Rejected::NoKey(_)
-            | Rejected::MissingToken
-            | Rejected::BadToken => 401,
-            Rejected::Malformed { .. } => 400,
-            Rejected::TooLarge { .. } => 413,
-        }
-    }
-
-    /// The value of the label `reason` in metrics.
-    pub const fn name(&self) -> &'static str {
-        let place = match self {
-            Rejected::UnknownApp(_) => 0,
-            Rejected::MissingSignature => 1,
-            Rejected::BadSignature => 2,
-            Rejected::NoKey(_) => 3,
-            Rejected::MissingToken => 4,
-            Rejected::BadToken => 5,
-            Rejected::Malformed { .. } => 6,
-            Rejected::TooLarge { .. } => 7,
-        };
-        Rejected::NAMES[place]
-    }
-
-    /// A delivery that cannot be read at `place`.
-    fn malformed(place: impl Into<String>, what: impl Into<String>) -> Rejected {
-        Rejected::Malformed { place: place.into(), what: what.into() }
-    }
-}
 
 /// Whose the lines of a body are, and what of them is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,6 +78,8 @@ pub struct Parsed {
     pub refused: Vec<RefusedLine>,
     /// How many lines were refused, the unlisted ones included.
     pub refused_count: u64,
+    /// Events that are left out because a setting says so.
+    pub left_out: u64,
 }
 
 /// A line that was refused.
@@ -169,6 +97,9 @@ struct Reply<'a> {
     new: u64,
     duplicate: u64,
     refused: u64,
+    /// Values of measurements.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    samples: Option<u64>,
     lines: &'a [RefusedLine],
 }
 
@@ -193,12 +124,35 @@ impl Parsed {
         if nothing && self.refused_count > 0 { 400 } else { 200 }
     }
 
-    /// The reply, once the events are durable: JSON, as `docs/events.md` shows it. `new` and `duplicate` are
-    /// what the store counted.
-    pub fn reply(&self, new: u64, duplicate: u64) -> Vec<u8> {
-        let reply = Reply { new, duplicate, refused: self.refused_count, lines: &self.refused };
+    /// How many values of measurements there are.
+    pub fn values(&self) -> u64 {
+        self.samples.iter().map(|series| series.len() as u64).sum()
+    }
+
+    /// The reply, once all is durable: JSON, as `docs/events.md` shows it. `new` and `duplicate` are what the store
+    /// counted, `samples` the values of measurements it was given; where there were none they are not spoken of.
+    pub fn reply(&self, new: u64, duplicate: u64, samples: u64) -> Vec<u8> {
+        let samples = (samples > 0).then_some(samples);
+        let reply = Reply { new, duplicate, refused: self.refused_count, samples, lines: &self.refused };
         serde_json::to_vec(&reply).expect("texts and numbers are JSON")
     }
+}
+
+/// Runs `take` over a body that is one JSON object, over however many lines, or one object a line.
+fn each_object(body: &[u8], mut take: impl FnMut(&str, &mut Parsed) -> Result<(), String>) -> Parsed {
+    let one = body.trim_ascii();
+    let first = one.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let goes_on =
+        || serde_json::from_slice::<serde::de::IgnoredAny>(first).is_err_and(|error| error.is_eof());
+    if one.is_empty() || (first.len() < one.len() && !goes_on()) {
+        return each_line(body, LINES_MAX, take);
+    }
+    let mut parsed = Parsed::default();
+    let outcome = bounds::delivery(one).and_then(|object| take(object, &mut parsed));
+    if let Err(why) = outcome {
+        parsed.refuse(1, why);
+    }
+    parsed
 }
 
 /// Runs `take` over the lines of `body`, passing over blank ones, and collects what it gives. Lines beyond
@@ -226,24 +180,4 @@ fn each_line(
         }
     }
     parsed
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_rejection_has_its_own_name() {
-        let all = [
-            Rejected::UnknownApp(AppId(1)),
-            Rejected::MissingSignature,
-            Rejected::BadSignature,
-            Rejected::NoKey(AppId(1)),
-            Rejected::MissingToken,
-            Rejected::BadToken,
-            Rejected::malformed("body", "empty"),
-            Rejected::TooLarge { limit_bytes: 1 },
-        ];
-        assert_eq!(all.each_ref().map(Rejected::name), Rejected::NAMES);
-    }
 }

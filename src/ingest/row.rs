@@ -9,6 +9,7 @@ use serde::de::{
     Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor,
 };
 
+use super::Rejected;
 use super::bounds::{self, Unit, nearest, shown};
 use super::words::Worded;
 use crate::records::{Attr, Attrs, Millis};
@@ -27,8 +28,8 @@ pub(super) enum Loose<'a> {
     /// A fraction, an exponent, or beyond 64 bits.
     Fraction(f64),
     Text(Cow<'a, str>),
-    /// A list, whose content nobody asks for.
-    List,
+    /// A list; of a longer one than [`bounds::VALUES_MAX`] only the beginning and one more.
+    List(Vec<Loose<'a>>),
     Object(Vec<(Cow<'a, str>, Loose<'a>)>),
 }
 
@@ -49,8 +50,24 @@ impl Loose<'_> {
             Loose::Fraction(value) if value.abs() < 1e15 => value.to_string(),
             Loose::Fraction(value) => format!("{value:e}"),
             Loose::Text(text) => format!("the text {}", shown(text)),
-            Loose::List => "a list".to_owned(),
+            Loose::List(_) => "a list".to_owned(),
             Loose::Object(_) => "an object".to_owned(),
+        }
+    }
+
+    /// A number, which is finite as JSON knows no other.
+    #[expect(clippy::cast_precision_loss, reason = "a sender of whole numbers beyond 2^53 gets the nearest")]
+    pub(super) fn number(&self) -> Option<f64> {
+        match self {
+            Loose::Unsigned(number) => Some(*number as f64),
+            Loose::Negative(number) => Some(*number as f64),
+            Loose::Fraction(number) => Some(*number),
+            Loose::Absent
+            | Loose::Null
+            | Loose::Bool(_)
+            | Loose::Text(_)
+            | Loose::List(_)
+            | Loose::Object(_) => None,
         }
     }
 
@@ -104,8 +121,13 @@ impl<'de> Visitor<'de> for LooseVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut values = Vec::new();
+        while values.len() <= bounds::VALUES_MAX {
+            let Some(value) = list.next_element()? else { return Ok(Loose::List(values)) };
+            values.push(value);
+        }
         while list.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Loose::List)
+        Ok(Loose::List(values))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
@@ -153,13 +175,13 @@ pub(super) trait Column: Copy {
 
 /// Writes down the fields of a format once: an enum and its names.
 macro_rules! columns {
-    ($(#[$meta:meta])* $name:ident { $($variant:ident = $word:literal,)* }) => {
+    ($(#[$meta:meta])* $vis:vis $name:ident { $($variant:ident = $word:literal,)* }) => {
         $(#[$meta])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        enum $name { $($variant),* }
+        $vis enum $name { $($variant),* }
 
         impl $name {
-            const COUNT: usize = [$($word),*].len();
+            $vis const COUNT: usize = [$($word),*].len();
         }
 
         impl $crate::ingest::row::Column for $name {
@@ -211,6 +233,11 @@ impl<'a, const N: usize> Row<'a, N> {
     /// Whether a column has a value that was not taken.
     pub(super) fn has(&self, column: impl Column) -> bool {
         !self.values[column.index()].is_absent()
+    }
+
+    /// The first column that has a value that was not taken.
+    pub(super) fn rest(&self) -> Option<&'static str> {
+        self.values.iter().position(|value| !value.is_absent()).map(|place| self.names[place])
     }
 
     /// "column: what".
@@ -360,6 +387,17 @@ impl<'de, const N: usize> Visitor<'de> for ObjectSeed<N> {
             start = place + 1;
         }
         Ok(row)
+    }
+}
+
+/// Reads a vendor's JSON object, at `place` in its message; a list, which serde would take by position, is none.
+pub(super) fn object<'a, T: Deserialize<'a>>(place: &str, json: &'a str) -> Result<T, Rejected> {
+    match json.trim_ascii_start().bytes().next() {
+        Some(b'{') => {
+            serde_json::from_str(json).map_err(|error| Rejected::malformed(place, json_trouble(&error)))
+        }
+        Some(_) => Err(Rejected::malformed(place, "expected a JSON object")),
+        None => Err(Rejected::malformed(place, "empty, expected a JSON object")),
     }
 }
 

@@ -2,7 +2,8 @@
 //! imported.
 //! Nothing outside of this module knows one source from another.
 
-use super::{Apps, Parsed, Rejected, Terms, attributes, lines, records, trtc};
+use super::client::{Sender, Told};
+use super::{Apps, Parsed, Rejected, Terms, attributes, janus, lines, livekit, records, stats, trtc};
 use crate::records::Millis;
 
 /// What sources need to know, and to remember, to read what is sent.
@@ -10,12 +11,14 @@ use crate::records::Millis;
 pub struct Ingest {
     /// Who may send.
     pub apps: Apps,
+    /// What Janus told before.
+    pub janus: janus::Memory,
 }
 
 impl Ingest {
     /// For these applications, with nothing remembered.
     pub fn new(apps: Apps) -> Ingest {
-        Ingest { apps }
+        Ingest { apps, janus: janus::Memory::default() }
     }
 }
 
@@ -24,6 +27,8 @@ impl Ingest {
 pub struct Head<'a> {
     /// What follows the source's own path, where something does.
     pub tail: Option<&'a str>,
+    /// The pairs of the query string, decoded.
+    pub query: &'a [(String, String)],
     /// The value of the first header of a name, in whatever case, where it is text.
     pub header: &'a (dyn Fn(&str) -> Option<&'a str> + Sync),
     /// Whether the sender is on this machine.
@@ -38,6 +43,12 @@ impl<'a> Head<'a> {
     /// The value of the first header of this name.
     pub fn header(&self, name: &str) -> Option<&'a str> {
         (self.header)(name)
+    }
+
+    /// The first value of this name in the query string; an empty one is none.
+    pub fn query(&self, name: &str) -> Option<&'a str> {
+        let value = self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        value.filter(|value| !value.is_empty())
     }
 }
 
@@ -73,6 +84,8 @@ pub enum Import {
     DeliveriesInOrder,
     /// Lines of the source's own.
     Lines(fn(Terms, &[u8], Millis) -> Parsed),
+    /// Files that are read as a whole, packed with gzip or not; the command tells what they do not.
+    Files(fn(Terms, Told<'_>, &[u8], Millis) -> Parsed),
 }
 
 /// One source.
@@ -166,6 +179,34 @@ pub static SOURCES: &[Source] = &[
         import: Import::Deliveries,
     },
     Source {
+        name: "livekit",
+        summary: "Recorded webhooks of LiveKit, one JSON object a line",
+        endpoint: Some(Endpoint {
+            path: "/ingest/livekit",
+            size: Size::Callback,
+            gzip: false,
+            cross_origin: false,
+            acknowledge: Acknowledge::Code,
+            admit: livekit::admit,
+            take: livekit::take,
+        }),
+        import: Import::Deliveries,
+    },
+    Source {
+        name: "janus",
+        summary: "Recorded events of Janus, one delivery a line; --app says whose",
+        endpoint: Some(Endpoint {
+            path: "/ingest/janus/",
+            size: Size::Batch,
+            gzip: true,
+            cross_origin: false,
+            acknowledge: Acknowledge::CodeOrNothing,
+            admit: janus::admit,
+            take: janus::take,
+        }),
+        import: Import::DeliveriesInOrder,
+    },
+    Source {
         name: "events",
         summary: "Neutral events, one JSON object a line",
         endpoint: Some(Endpoint {
@@ -188,10 +229,24 @@ pub static SOURCES: &[Source] = &[
             gzip: true,
             cross_origin: true,
             acknowledge: Acknowledge::Lines,
-            admit: bearer,
-            take: |ingest, head, body| Ok(attributes::parse(terms(ingest, head)?, body, head.received)),
+            admit: |ingest, head| Sender::of_header(&ingest.apps, head).map(|_| ()),
+            take: attributes::take,
         }),
         import: Import::Lines(attributes::parse),
+    },
+    Source {
+        name: "stats",
+        summary: "WebRTC statistics: reports as JSON, dumps of rtcstats and of chrome://webrtc-internals",
+        endpoint: Some(Endpoint {
+            path: "/ingest/stats",
+            size: Size::Batch,
+            gzip: true,
+            cross_origin: true,
+            acknowledge: Acknowledge::Lines,
+            admit: stats::admit,
+            take: stats::take,
+        }),
+        import: Import::Files(stats::parse_file),
     },
     Source {
         name: "records",
@@ -214,6 +269,9 @@ mod tests {
         check("/ingest/events", Some(("/ingest/events", None)));
         check("/ingest/events/", None);
         check("/ingest/trtc/1", None);
+        check("/ingest/janus/1400000001", Some(("/ingest/janus/", Some("1400000001"))));
+        check("/ingest/janus/", None);
+        check("/ingest/janus/1/2", None);
         check("/ingest/records", None);
         check("/ingest/", None);
     }

@@ -14,7 +14,7 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
 use super::bounds::{self, RAW_BYTES_MAX, Unit};
-use super::row::{Loose, attr_text, json_trouble};
+use super::row::{Loose, attr_text, object};
 use super::{App, Apps, Head, Ingest, Parsed, Rejected};
 use crate::records::{AppId, Attr, Event, Kind, Millis, Reason, ReasonClass, Track};
 
@@ -139,17 +139,6 @@ pub fn decode(app: AppId, body: &[u8], received: Millis) -> Result<Event, Reject
             let raw = without_callback_ts(body, envelope.callback_ts);
             Ok(unknown(app, format!("{group}:{event_type}"), raw, info, received))
         }
-    }
-}
-
-/// Reads a JSON object; a list, which serde would take by position, is none.
-fn object<'a, T: Deserialize<'a>>(place: &str, json: &'a str) -> Result<T, Rejected> {
-    match json.trim_ascii_start().bytes().next() {
-        Some(b'{') => {
-            serde_json::from_str(json).map_err(|error| Rejected::malformed(place, json_trouble(&error)))
-        }
-        Some(_) => Err(Rejected::malformed(place, "expected a JSON object")),
-        None => Err(Rejected::malformed(place, "empty, expected a JSON object")),
     }
 }
 

@@ -52,6 +52,9 @@ pub(super) const KINDS: [KindWord; 11] = [
     row("record_left", true, true, Shape::RecordLeft),
 ];
 
+/// The kind of a line of measurements, which is no event.
+pub(super) const SAMPLES: &str = "samples";
+
 /// The word of a kind.
 pub(super) fn kind_word(kind: &Kind) -> &'static str {
     match kind {
@@ -75,7 +78,7 @@ pub(super) fn kind(word: &str) -> Result<KindWord, String> {
         .iter()
         .find(|row| row.word == word)
         .copied()
-        .ok_or_else(|| unknown_word(word, KINDS.iter().map(|row| row.word)))
+        .ok_or_else(|| unknown_word(word, KINDS.iter().map(|row| row.word).chain([SAMPLES])))
 }
 
 /// A value that has a word.

@@ -35,16 +35,21 @@ pub const PAGE_SIZE_FEW_MAX: u64 = 6;
 pub const USER_PAGE_SIZE: u64 = 6;
 /// The page of rooms where none is asked for.
 pub const ROOM_PAGE_SIZE: u64 = 10;
-/// The longest window where metrics are asked, in seconds.
+/// The longest window where metrics or unusual events are asked, in seconds.
 pub const METRIC_WINDOW_S: u64 = 3_600;
+/// The most stays of the users of one page that their metrics are looked for in.
+pub const STAYS_MAX: usize = 10_000;
+/// The most points of metrics in one answer; some 70 MB of it.
+pub const METRIC_POINTS_MAX: usize = 2_000_000;
+/// The most unusual events in one answer.
+pub const UNUSUAL_EVENTS_MAX: usize = 20;
+/// Calls and sessions that one question for unusual events looks at, at most.
+pub const UNUSUAL_ROWS_MAX: usize = 1_000;
+/// Values that one question for unusual events looks at before it takes up no further user.
+pub const UNUSUAL_VALUES_MAX: usize = 5_000_000;
 /// How far back the basic edition reaches, in days.
 pub const BASIC_REACH_DAYS: u32 = 7;
 /// Seconds of a day.
 pub const DAY_S: i64 = 86_400;
 /// The latest second that windows reach; later ones are taken for it, so that milliseconds cannot overflow.
 pub const SECOND_MAX: i64 = i64::MAX / 1_000 - 1;
-
-/// Rows read from the store at a time while the daily figures are counted.
-pub const SCALE_BATCH_ROWS: usize = 1_000;
-/// Rows counted for one question for daily figures, at most.
-pub const SCALE_ROWS_MAX: usize = 200_000;

@@ -1,6 +1,9 @@
 //! The suite that every store must pass, and the proof that a store that folds in part answers as one that folds
 //! everything: any list of events, in any order and split into any batches, against the reference.
 
+mod samples;
+mod figures;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +13,8 @@ use proptest::test_runner::RngSeed;
 
 use super::embedded::{Embedded, EmbeddedOptions, Fault};
 use super::{
-    AnyStore, CallQuery, Counts, ExportQuery, Exported, Memory, SessionQuery, Store, StoreError, What,
+    AnyStore, CallQuery, Counts, ExportQuery, Exported, Figures, Memory, SessionQuery, Store, StoreError,
+    What,
 };
 use crate::records::{
     AppId, Attr, Call, CommId, Event, JoinSource, Kind, LeaveSource, Millis, Reason, ReasonClass, Session,
@@ -86,7 +90,12 @@ impl Subject {
                 Ok(())
             })
             .unwrap();
-        Answers { records, events, counts: self.store.counts() }
+        Answers { records, events, counts: self.store.counts(), figures: self.figures() }
+    }
+
+    /// The figures of all days.
+    fn figures(&self) -> Figures {
+        wait(self.store.figures(APP, i64::MIN, i64::MAX)).unwrap()
     }
 
     fn sessions<'a>(
@@ -130,6 +139,7 @@ struct Answers {
     records: Vec<(Call, Vec<Session>)>,
     events: Vec<Event>,
     counts: Counts,
+    figures: Figures,
 }
 
 impl std::fmt::Debug for Answers {
@@ -156,7 +166,7 @@ impl std::fmt::Debug for Answers {
                 )?;
             }
         }
-        writeln!(f, "  {:?}", self.counts)?;
+        writeln!(f, "  {:?}\n  {:?}", self.counts, self.figures)?;
         self.events.iter().try_for_each(|event| writeln!(f, "  : {}", line(event)))
     }
 }

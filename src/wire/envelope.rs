@@ -81,6 +81,24 @@ impl Json {
         let _ = serde_json::to_writer(&mut self.0, &number);
     }
 
+    /// Adds a whole number that may be negative.
+    pub fn signed(&mut self, number: i64) {
+        let _ = serde_json::to_writer(&mut self.0, &number);
+    }
+
+    /// Adds a finite number in the shortest text that reads back as the same, always with a fraction: older C++ SDKs
+    /// take `0.0`, but not `0`.
+    pub fn float(&mut self, number: f64) {
+        let begin = self.0.len();
+        // A zero without its sign.
+        let _ = serde_json::to_writer(&mut self.0, &(number + 0.0));
+        let written = &self.0[begin..];
+        if number.is_finite() && !written.contains(&b'.') {
+            let digits = written.iter().take_while(|byte| **byte != b'e').count();
+            self.0.splice(begin + digits..begin + digits, *b".0");
+        }
+    }
+
     /// Adds `true` or `false`.
     pub fn truth(&mut self, truth: bool) {
         self.raw(if truth { b"true" } else { b"false" });
@@ -107,6 +125,28 @@ mod tests {
         });
         let id = Uuid::from_u128(0x0a0b_0c0d_0000_4000_8000_0000_0000_00ff);
         assert_eq!(String::from_utf8_lossy(&envelope(answer, language, id)), expected);
+    }
+
+    #[test]
+    fn floats_have_a_fraction_and_read_back_as_they_were() {
+        for (number, expected) in [
+            (0.0, "0.0"),
+            (-0.0, "0.0"),
+            (1.0, "1.0"),
+            (-2.5, "-2.5"),
+            (24_775.8, "24775.8"),
+            (0.1 + 0.2, "0.30000000000000004"),
+            (1e16, "1.0e16"),
+            (1e300, "1.0e300"),
+            (5e-324, "5.0e-324"),
+            (f64::MAX, "1.7976931348623157e308"),
+        ] {
+            let mut json = Json::default();
+            json.float(number);
+            let text = String::from_utf8(json.into_bytes()).unwrap();
+            assert_eq!(text.replace("e+", "e"), expected);
+            assert_eq!(text.parse::<f64>().unwrap().total_cmp(&(number + 0.0)), std::cmp::Ordering::Equal);
+        }
     }
 
     #[test]

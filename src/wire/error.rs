@@ -138,8 +138,10 @@ codes! {
         "the store cannot answer"
         "The records cannot be read just now."
         "暂时无法读取记录。";
-    InternalEsQueryError "InternalError.EsQueryError" Never
-        "metrics and client events are not recorded by this version" "" "";
+    InternalEsQueryError "InternalError.EsQueryError" Retryable
+        "the store cannot answer a question about metrics or events"
+        "The metrics or events cannot be read just now."
+        "暂时无法读取指标或事件。";
     InternalHttpParaseFalied "InternalError.HttpParaseFalied" Never
         "spelt so by the imitated service; parameters have codes of their own" "" "";
     InternalInterfaceErr "InternalError.InterfaceErr" Never
@@ -149,9 +151,9 @@ codes! {
     ServiceUnavailable "ServiceUnavailable" Never
         "a server that cannot answer says why" "" "";
     ResponseSizeLimitExceeded "ResponseSizeLimitExceeded" Raised
-        "more rows than one question for daily figures may count"
-        "The window holds more records than one request may count; ask for fewer days."
-        "时间窗口内的记录超过单次请求可统计的上限，请缩短时间范围。";
+        "more points of metrics than one answer may hold"
+        "The answer would hold more points than one answer may; ask for a shorter window."
+        "数据点超过单次响应的上限，请缩短时间范围。";
     BodyParamsError "InvalidParameter.BodyParamsError" Raised
         "the JSON body is not UTF-8, not JSON, not an object, or has a key twice"
         "The request body cannot be read: {0}."
@@ -172,7 +174,7 @@ codes! {
         "`StartTime` is 0; for users and call details also `EndTime` before `StartTime`"
         "`StartTime` is incorrect: it is 0 or after `EndTime`." "";
     EndTs "InvalidParameter.EndTs" Raised
-        "`EndTime` is 0 or before `StartTime`, for rooms, events and daily figures"
+        "`EndTime` is 0 or before `StartTime`, for rooms, events, unusual events and daily figures"
         "`EndTime` is incorrect: it is 0 or before `StartTime`." "";
     StartTsOversize "InvalidParameter.StartTsOversize" Raised
         "`StartTime` is longer ago than `limits.history_days`"

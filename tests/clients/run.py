@@ -36,8 +36,11 @@ def key(number, token=""):
 
 
 MAIN, TEMPORARY, BURST, STRANGER = key(1), key(2, "sts/token+of=the client tests"), key(3), key(4)
+LIVEKIT = {"app": 1400000004, "key": key(5), "api_key": "APIclientTests", "api_secret": "secretOfTheLiveKitServer-0123456789"}
+# The clock stands an hour after the evening of `docs/sources.md`.
+SOURCES = {"app": 1400000005, "key": key(6), "token": "token-of-the-sources-page", "clock": 1795374000}
+EXPLORER = {"app": 1400000006, **key(7)}
 # Rooms of these names are asked for by the explorer's samples, each in the literals of its language.
-EXPLORER = {"app": 1400000004, **key(5)}
 HOSTILE = ["a\"b'c\\d\ne\tf", "$HOME `id` ${1} #{2} %s !x", "\\'; exit 1 #", "李😀\u202e</script>", "[\"x\"]", "-x", "\\", "@/etc/passwd"]
 
 
@@ -52,6 +55,10 @@ def account(name, app, *keys):
         lines += [f'trtc_callback_key = "{CALLBACK_KEY}"', f'ingest_token = "{INGEST_TOKEN}"']
     if app == EXPLORER["app"]:
         lines += [f'ingest_token = "{INGEST_TOKEN}-{app}"']
+    if app == SOURCES["app"]:
+        lines += [f'ingest_token = "{SOURCES["token"]}"']
+    if app == LIVEKIT["app"]:
+        lines += [f'livekit = {{ api_key = "{LIVEKIT["api_key"]}", api_secret = "{LIVEKIT["api_secret"]}" }}']
     return "\n".join(lines)
 
 
@@ -107,10 +114,10 @@ class Server:
 
 
 def callback(server, event_type, second, **info):
-    """One delivery as the vendor makes it: signed over the raw bytes, tabs and all."""
+    """One delivery as the vendor makes it: signed over the raw bytes, tabs and all. The hundreds are the group."""
     ms = second * 1000 + 160
     body = {
-        "EventGroupId": 1,
+        "EventGroupId": event_type // 100,
         "EventType": event_type,
         "CallbackTs": ms + 90,
         "EventInfo": {"EventTs": second, "EventMsTs": ms, **info},
@@ -137,10 +144,92 @@ def tell_story(server, start):
     attributes = {"room": "218695", "user": "bob", "at_ms": (start + 31) * 1000, "sdk_version": "4.3.14", "client_ip": "203.0.113.7"}
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {INGEST_TOKEN}"}
     server.post("/ingest/attributes", json.dumps(attributes).encode(), headers)
-    headers |= {"Authorization": f"Bearer {INGEST_TOKEN}-{EXPLORER['app']}"}
-    told = [{"kind": kind, "room": room, "user": "u", "at_ms": (start + at) * 1000}
-            for room in HOSTILE for kind, at in (("joined", 1), ("left", 9), ("room_destroyed", 10))]
-    server.post("/ingest/events", "\n".join(map(json.dumps, told)).encode(), headers)
+    tell_rooms(server, start)
+    tell_media(server, start)
+    tell_quality(server, start)
+    tell_yesterday(server, start)
+
+
+def tell_rooms(server, start):
+    """Rooms of hostile names, in an application of their own."""
+    lines = [{"kind": kind, "room": room, "user": "u", "at_ms": (start + at) * 1000}
+             for room in HOSTILE for kind, at in (("joined", 1), ("left", 9), ("room_destroyed", 10))]
+    post_lines(server, lines, f"{INGEST_TOKEN}-{EXPLORER['app']}")
+
+
+def post_lines(server, lines, token=INGEST_TOKEN):
+    """Posts neutral lines; all of them are taken."""
+    headers = {"Content-Type": "application/x-ndjson", "Authorization": f"Bearer {token}"}
+    reply = json.loads(server.post("/ingest/events", "\n".join(json.dumps(line) for line in lines).encode(), headers))
+    assert reply["refused"] == 0, reply
+
+
+def tell_media(server, start):
+    """What bob (native SDK) and carol (WebRTC) switched on and off."""
+    bob = {"RoomId": 218695, "UserId": "bob"}
+    for second, event_type in ((32, 203), (33, 201), (50, 205), (60, 206), (70, 202), (80, 204)):
+        callback(server, event_type, start + second, **bob)
+    callback(server, 105, start + 85, **bob, Role=21)
+    carol = {"RoomId": "lobby_7", "UserId": "carol"}
+    for second, event_type in ((-89, 203), (-88, 201), (-60, 202), (-59, 204)):
+        callback(server, event_type, start + second, **carol)
+
+
+def tell_quality(server, start):
+    """Measurements of alice, who sees bob freeze under load, and of bob."""
+    def samples(user, seconds, peer=None, **values):
+        line = {"kind": "samples", "room": "218695", "user": user, "connection": "PC_0", "values": values,
+                "at_ms": [(start + second) * 1000 for second in seconds]}
+        return line | ({"peer": peer} if peer else {})
+
+    post_lines(server, [
+        samples("alice", [98, 100, 102], sysCpu=[95, 96.5, 95]),
+        samples("alice", [100, 102, 104], rtt=[39, 40.5, 0]),
+        # Between two stays, and then in the second.
+        samples("alice", [650, 705], rtt=[77, 41]),
+        samples("alice", [100, 102, 104], "bob", bigvDecFps=[15, 3, 14.5], bigvBlock=[0, 1500, 0],
+                audio_stream=[1, 1, 1], audio_bytes=[5000, 30000, 30000]),
+        samples("bob", [100, 102], bigvCapFps=[15, 15], bigvWidth=[640, 640]),
+    ])
+
+
+def tell_yesterday(server, start):
+    """A call two days ago, so that there is a day that is over."""
+    then = start - 2 * 86400
+    lines = [
+        {"kind": kind, "room": "old", "user": "dave", "at_s": then + second}
+        for second, kind in enumerate(("joined", "left", "joined", "left"))
+    ]
+    post_lines(server, [*lines, {"kind": "room_destroyed", "room": "old", "at_s": then + 4}])
+
+
+def expected(start):
+    """What each client must read: the same numbers, whoever asks."""
+    ms = start * 1000 + 160
+    series = [
+        ["alice", "", "sysCpu", [[98, 95.0], [100, 96.5], [102, 95.0]]],
+        ["alice", "", "rtt", [[100, 39.0], [102, 40.5], [104, 0.0], [705, 41.0]]],
+        ["alice", "bob", "aBit", [[102, 100000.0], [104, 0.0]]],
+        ["alice", "bob", "bigvDecFps", [[100, 15.0], [102, 3.0], [104, 14.5]]],
+        ["alice", "bob", "bigvBlock", [[100, 0.0], [102, 1500.0], [104, 0.0]]],
+        ["bob", "", "bigvCapFps", [[100, 15.0], [102, 15.0]]],
+        ["bob", "", "bigvWidth", [[100, 640.0], [102, 640.0]]],
+    ]
+    bob = [[0, 30, 7000, 0], [0, 32, 3001, 0], [2, 33, 4006, 0], [7, 50, 4006, 0], [7, 60, 4006, 1],
+           [2, 70, 4006, 1], [0, 80, 3001, 2], [0, 85, 4006, 1], [0, 900, 7001, 0]]
+    carol = [[0, -90, 7000, 0], [0, -89, 32769, -1], [2, -88, 32768, -1], [2, -60, 32770, -1], [0, -59, 32771, -1],
+             [0, -50, 7001, 0]]
+    then = start - 2 * 86400
+    return {
+        "series": [[*names, [[start + second, value] for second, value in points]] for *names, points in series],
+        "events": {
+            user: [[kind, ms + second * 1000, event, first, -1] for kind, second, event, first in events]
+            for user, events in (("bob", bob), ("carol", carol))
+        },
+        "unusual": [["alice", "218695", start + 102, 4, [[2001, ""], [2024, "bob"]]]],
+        # Days begin at 16:00 UTC.
+        "day": [then - (then + 8 * 3600) % 86400, 1, 1, 2],
+    }
 
 
 def run(name, command, environment, count):
@@ -172,7 +261,7 @@ def count_node(output):
 
 
 def main():
-    """Four servers, six clients, one line at the end."""
+    """The servers, the clients, one line at the end."""
     binary = str(pathlib.Path(sys.argv[1]).resolve())
     now = int(time.time())
     start = now - 3600
@@ -181,8 +270,8 @@ def main():
     servers = []
     try:
         # No limit here: the clients together ask more than twenty times a second.
-        accounts = [account("main", APP, MAIN, TEMPORARY), account("other", 1400000003, STRANGER),
-                    account("explorer", EXPLORER["app"], EXPLORER)]
+        accounts = [account("main", APP, MAIN, TEMPORARY), account("other", 1400000003, STRANGER)]
+        accounts += [account("livekit", LIVEKIT["app"], LIVEKIT["key"]), account("explorer", EXPLORER["app"], EXPLORER)]
         settings = "\n".join(["[limits]", "requests_per_second = 0", *accounts])
         servers.append(Server.with_settings(binary, folder, "main", settings))
         servers.append(Server.with_settings(binary, folder, "default", account("burst", 1400000002, BURST)))
@@ -192,13 +281,16 @@ def main():
         # The clock stands still, so that the second in which one request is allowed never ends.
         servers.append(Server.with_settings(binary, folder, "limited", settings, "--clock", str(now)))
         servers.append(Server(folder, "demo", binary, "demo"))
+        settings = "\n".join(["[limits]", "requests_per_second = 0", account("sources", SOURCES["app"], SOURCES["key"])])
+        servers.append(Server.with_settings(binary, folder, "sources", settings, "--clock", str(SOURCES["clock"])))
         tell_story(servers[0], start)
         story = {
-            "endpoint": servers[0].endpoint, "app": APP, "start": start, "from": start - 200, "to": now + 60,
-            "main": MAIN, "temporary": TEMPORARY, "explorer": EXPLORER, "hostile": HOSTILE, "other_app": 1400000003,
+            "endpoint": servers[0].endpoint, "app": APP, "ingest_token": INGEST_TOKEN, "start": start, "from": start - 200, "to": now + 60,
+            "livekit": LIVEKIT, "sources": SOURCES | {"endpoint": servers[4].endpoint}, "main": MAIN, "temporary": TEMPORARY, "explorer": EXPLORER,
+            "hostile": HOSTILE, "other_app": 1400000003,
             "default_endpoint": servers[1].endpoint, "burst": {"app": 1400000002, **BURST},
             "limited_endpoint": servers[2].endpoint, "limited": own,
-            "demo": str(servers[3].log), "binary": binary,
+            "demo": str(servers[3].log), "binary": binary, "expected": expected(start),
         }
         (folder / "story.json").write_text(json.dumps(story))
         passed, failed = run_clients(folder)
@@ -228,6 +320,11 @@ def run_clients(folder):
             sets.append((f"{tool}, {edition}", [python, "-m", "unittest", "-v", str(HERE / file)], environment, count_unittest))
         node = ["node", "--test", "--test-reporter=tap", str(HERE / "sdk.test.mjs")]
         sets.append((f"Node SDK, {edition}", node, environment, count_node))
+    for name, file in (("LiveKit's package", "test_livekit.py"), ("docs/sources.md, pasted", "test_sources.py")):
+        python = str(TEST / "py-livekit" / "bin" / "python")
+        sets.append((name, [python, "-m", "unittest", "-v", str(HERE / file)], plain, count_unittest))
+    snippets = [sys.executable, "-m", "unittest", "-v", str(HERE / "test_stats.py")]
+    sets.append(("snippets of docs/stats.md", snippets, plain, count_unittest))
     for name, command, environment, count in sets:
         good, bad = run(name, command, environment, count)
         passed, failed = passed + good, failed + bad

@@ -34,9 +34,9 @@ function international(key, endpoint, reqMethod, signMethod) {
       if (options) asker.request(action, request, new Models[`${action}Response`](), options, done);
       else asker[action](request, done);
     });
+  const actions = ["RoomInfo", "UserInfo", "CallDetailInfo", "UserEvent", "UnusualEvent", "ScaleInfo"];
   return {
-    DescribeRoomInfo: (asked) => ask("DescribeRoomInfo", asked),
-    DescribeUserInfo: (asked) => ask("DescribeUserInfo", asked),
+    ...Object.fromEntries(actions.map((name) => [`Describe${name}`, (asked) => ask(`Describe${name}`, asked)])),
     request: (action, asked, options) => ask(action, asked, options),
   };
 }
@@ -77,6 +77,42 @@ async function check(asker) {
   }
 }
 
+// The other four actions.
+async function checkQuality(asker) {
+  const { series, events, unusual, day } = story.expected;
+  const hour = (more) => ({ SdkAppId: story.app, StartTime: story.start, EndTime: story.start + 3600, ...more });
+  const { RoomList } = await asker.DescribeRoomInfo(window({ RoomId: "218695" }));
+  const { CommId } = RoomList[0];
+
+  const detail = await asker.DescribeCallDetailInfo(hour({ CommId, DataType: ["all"] }));
+  assert.equal(detail.Total, 3);
+  assert.deepEqual(
+    detail.Data.map((d) => [d.UserId, d.PeerId, d.DataType, d.Content.map((p) => [p.Time, p.Value])]),
+    series,
+  );
+  const happened = await asker.DescribeUserEvent(window({ CommId, UserId: "bob", RoomId: "218695" }));
+  assert.deepEqual(happened.Data.map((e) => e.PeerId), ["bob"]);
+  assert.deepEqual(happened.Data[0].Content.map((m) => [m.Type, m.Time, m.EventId, m.ParamOne, m.ParamTwo]), events.bob);
+
+  const bore = await asker.DescribeUnusualEvent(hour());
+  assert.equal(bore.Total, 1);
+  assert.deepEqual(
+    bore.AbnormalExperienceList.map((x) => [x.UserId, x.RoomId, x.EventTime, x.ExperienceId,
+                                            x.AbnormalEventList.map((e) => [e.AbnormalEventId, e.PeerId])]),
+    unusual,
+  );
+  const scale = await asker.DescribeScaleInfo(hour({ StartTime: story.start - 3 * 86400 }));
+  const oldest = scale.ScaleList.at(-1);
+  assert.deepEqual([oldest.Time, oldest.RoomNumbers, oldest.UserNumber, oldest.UserCount], day);
+  for (const reply of [detail, happened, bore, scale]) assert.match(reply.RequestId, uuid);
+  if (edition === "international") {
+    const { Models } = sdk.trtc.v20190722;
+    assert.ok(detail.Data.every((row) => row instanceof Models.QualityData && row.Content[0] instanceof Models.TimeValue));
+    assert.ok(happened.Data[0] instanceof Models.EventList && happened.Data[0].Content[0] instanceof Models.EventMessage);
+    assert.ok(bore.AbnormalExperienceList[0] instanceof Models.AbnormalExperience);
+  }
+}
+
 async function refused(code, ask) {
   const error = await ask().then(() => assert.fail(`not refused with ${code}`), (error) => error);
   assert.equal(error.code, code, String(error));
@@ -90,6 +126,9 @@ test("form, HmacSHA1", () => check(client({ signMethod: "HmacSHA1" })));
 test("form, HmacSHA256", () => check(client({ signMethod: "HmacSHA256" })));
 test("GET, HmacSHA256", () => check(client({ signMethod: "HmacSHA256", reqMethod: "GET" })));
 test("temporary token", () => check(client({ key: story.temporary })));
+
+test("metrics, events and figures, JSON", () => checkQuality(client()));
+test("metrics, events and figures, GET", () => checkQuality(client({ reqMethod: "GET" })));
 
 test("arrays in every shape", async () => {
   const { RoomList } = await client().DescribeRoomInfo(window());

@@ -135,28 +135,73 @@ class Answers(unittest.TestCase):
             "StartTime": STORY["from"], "EndTime": STORY["to"], "PageNumber": "0", "PageSize": "6"})["Response"]
         self.assertEqual([u["UserId"] for u in reply["UserList"]], ["carol"])
 
-    def test_the_other_questions(self):
-        asker, start = client(), STORY["start"]
-        comm_id = asker.DescribeRoomInfo(rooms_request()).RoomList[0].CommId
-        asked = {"CommId": comm_id, "SdkAppId": STORY["app"], "StartTime": start, "EndTime": start + 3600}
+    def asked(self, **more):
+        return {"SdkAppId": STORY["app"], "StartTime": STORY["start"], "EndTime": STORY["start"] + 3600, **more}
 
-        request = models.DescribeCallDetailInfoRequest()
-        request.from_json_string(json.dumps(asked | {"DataType": ["all"]}))
-        reply = asker.DescribeCallDetailInfo(request)
-        self.assertEqual([u.UserId for u in reply.UserList], ["alice", "bob", "alice"])
-        self.assertEqual((reply.Total, reply.Data), (3, []))
+    def typed(self, action, asked, asker=None):
+        """Asks with the SDK's own request model; the answer is its own response model."""
+        request = getattr(models, f"{action}Request")()
+        request.from_json_string(json.dumps(asked))
+        reply = getattr(asker or client(), action)(request)
+        self.assertIsInstance(reply, getattr(models, f"{action}Response"))
+        self.assertRegex(reply.RequestId, UUID)
+        return reply
 
-        request = models.DescribeUserEventRequest()
-        request.from_json_string(json.dumps(asked | {"UserId": "bob", "RoomId": "218695"}))
-        self.assertEqual(asker.DescribeUserEvent(request).Data, [])
+    def comm_id(self, room):
+        return client().DescribeRoomInfo(rooms_request(RoomId=room)).RoomList[0].CommId
 
-        request = models.DescribeScaleInfoRequest()
-        request.from_json_string(json.dumps({"SdkAppId": STORY["app"], "StartTime": start - 3 * 86400, "EndTime": start + 3600}))
-        reply = asker.DescribeScaleInfo(request)
+    def test_call_detail(self):
+        comm_id = self.comm_id("218695")
+        for asker in (client(), client(method="GET"), client(sign="HmacSHA256")):
+            reply = self.typed("DescribeCallDetailInfo", self.asked(CommId=comm_id, DataType=["all"]), asker)
+            self.assertEqual((reply.Total, [u.UserId for u in reply.UserList]), (3, ["alice", "bob", "alice"]))
+            shown = [[d.UserId, d.PeerId, d.DataType, [[p.Time, p.Value] for p in d.Content]] for d in reply.Data]
+            self.assertEqual(shown, STORY["expected"]["series"])
+            self.assertTrue(all(isinstance(p.Value, float) and isinstance(p.Time, int) for d in reply.Data for p in d.Content))
+        one = self.typed("DescribeCallDetailInfo", self.asked(CommId=comm_id, DataType=["rtt"], UserIds=["alice"]))
+        self.assertEqual([(d.UserId, d.DataType) for d in one.Data], [("alice", "rtt")])
+        self.assertEqual(self.typed("DescribeCallDetailInfo", self.asked(CommId=comm_id)).Data, [])
+
+    def test_user_event(self):
+        for user, room in (("bob", "218695"), ("carol", "lobby_7")):
+            asked = self.asked(CommId=self.comm_id(room), UserId=user, RoomId=room, StartTime=STORY["from"])
+            reply = self.typed("DescribeUserEvent", asked)
+            self.assertEqual([e.PeerId for e in reply.Data], [user])
+            shown = [[m.Type, m.Time, m.EventId, m.ParamOne, m.ParamTwo] for m in reply.Data[0].Content]
+            self.assertEqual(shown, STORY["expected"]["events"][user])
+        asked["UserId"] = "nobody"
+        self.assertEqual(self.typed("DescribeUserEvent", asked).Data, [])
+
+    def test_unusual_event(self):
+        for more in ({}, {"RoomId": "218695"}):
+            reply = self.typed("DescribeUnusualEvent", self.asked(**more))
+            self.assertEqual(reply.Total, 1)
+            shown = [[x.UserId, x.RoomId, x.EventTime, x.ExperienceId, [[e.AbnormalEventId, e.PeerId] for e in x.AbnormalEventList]]
+                     for x in reply.AbnormalExperienceList]
+            self.assertEqual(shown, STORY["expected"]["unusual"])
+        self.assertEqual(self.typed("DescribeUnusualEvent", self.asked(RoomId="lobby_7")).AbnormalExperienceList, [])
+
+    def test_scale_info(self):
+        start = STORY["start"]
+        reply = self.typed("DescribeScaleInfo", self.asked(StartTime=start - 3 * 86400))
         self.assertEqual(reply.Total, len(reply.ScaleList))
+        oldest = reply.ScaleList[-1]
+        self.assertEqual([oldest.Time, oldest.RoomNumbers, oldest.UserNumber, oldest.UserCount], STORY["expected"]["day"])
         # Days begin at 16:00 UTC and are listed when they are over, the newest first.
         self.assertTrue(all((day.Time + 8 * 3600) % 86400 == 0 and day.Time + 86400 <= time.time() for day in reply.ScaleList))
         self.assertEqual([day.Time for day in reply.ScaleList], sorted((day.Time for day in reply.ScaleList), reverse=True))
+
+    def test_old_names_of_the_other_questions(self):
+        app, asker = str(STORY["app"]), client()
+        ask = lambda action, **more: asker.call_json(action, self.asked(**more))["Response"]
+        comm_id = self.comm_id("218695")
+        detail = ask("DescribeCallDetail", SdkAppId=app, CommId=comm_id, DataType=["all"])
+        self.assertEqual([d["DataType"] for d in detail["Data"]], [names[2] for names in STORY["expected"]["series"]])
+        events = asker.call_json("DescribeDetailEvent", {
+            "CommId": comm_id, "StartTime": STORY["from"], "EndTime": STORY["to"], "UserId": "bob", "RoomId": "218695"})["Response"]
+        self.assertEqual(len(events["Data"][0]["Content"]), len(STORY["expected"]["events"]["bob"]))
+        self.assertEqual(ask("DescribeAbnormalEvent", SdkAppId=app)["Total"], 1)
+        self.assertGreater(ask("DescribeHistoryScale", SdkAppId=app, StartTime=STORY["start"] - 3 * 86400)["Total"], 0)
 
     def test_unknown_call_is_empty(self):
         reply = client().DescribeUserInfo(users_request(f"{STORY['app']}_nowhere_{STORY['start']}"))

@@ -52,6 +52,32 @@ class Tccli(unittest.TestCase):
         named = self.answer("DescribeUserInfo", "--CommId", comm_id, "--SdkAppId", str(STORY["app"]), *WINDOW, "--UserIds", '["bob"]')
         self.assertEqual([u["UserId"] for u in named["UserList"]], ["bob"])
 
+    def test_quality(self):
+        """The other four actions."""
+        app = ["--SdkAppId", str(STORY["app"])]
+        hour = ["--StartTime", str(STORY["start"]), "--EndTime", str(STORY["start"] + 3600)]
+        expected = STORY["expected"]
+        rooms = self.answer("DescribeRoomInfo", *app, *WINDOW, "--RoomId", "218695")
+        call = ["--CommId", rooms["RoomList"][0]["CommId"], *app]
+
+        detail = self.answer("DescribeCallDetailInfo", *call, *hour, "--DataType", '["all"]')
+        shown = [[d["UserId"], d["PeerId"], d["DataType"], [[p["Time"], p["Value"]] for p in d["Content"]]] for d in detail["Data"]]
+        self.assertEqual((detail["Total"], shown), (3, expected["series"]))
+
+        events = self.answer("DescribeUserEvent", *call, *WINDOW, "--UserId", "bob", "--RoomId", "218695")
+        names = ("Type", "Time", "EventId", "ParamOne", "ParamTwo")
+        shown = [[line[name] for name in names] for line in events["Data"][0]["Content"]]
+        self.assertEqual((events["Data"][0]["PeerId"], shown), ("bob", expected["events"]["bob"]))
+
+        unusual = self.answer("DescribeUnusualEvent", *app, *hour)
+        shown = [[x["UserId"], x["RoomId"], x["EventTime"], x["ExperienceId"],
+                  [[e["AbnormalEventId"], e["PeerId"]] for e in x["AbnormalEventList"]]] for x in unusual["AbnormalExperienceList"]]
+        self.assertEqual((unusual["Total"], shown), (1, expected["unusual"]))
+
+        scale = self.answer("DescribeScaleInfo", *app, "--StartTime", str(STORY["start"] - 3 * 86400), "--EndTime", str(STORY["to"]))
+        oldest = scale["ScaleList"][-1]
+        self.assertEqual([oldest[name] for name in ("Time", "RoomNumbers", "UserNumber", "UserCount")], expected["day"])
+
     def test_temporary_token(self):
         self.users(STORY["temporary"])
 

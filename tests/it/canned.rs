@@ -35,6 +35,8 @@ pub(crate) struct Canned {
     pub(crate) memory: Memory,
     /// Every question fails.
     pub(crate) is_broken: bool,
+    /// Questions about measurements fail.
+    pub(crate) has_no_samples: bool,
     /// Questions asked so far.
     pub(crate) asked: AtomicU64,
 }
@@ -115,6 +117,9 @@ impl Store for Canned {
 
     async fn samples(&self, query: &SampleQuery<'_>) -> Result<Vec<Series>, StoreError> {
         self.ask()?;
+        if self.has_no_samples {
+            return Err(StoreError::Corrupt("a block is damaged".into()));
+        }
         self.memory.samples(query).await
     }
 
@@ -199,10 +204,10 @@ pub(crate) fn policy() -> Policy {
     Policy { accounts: vec![main, second], requests_per_second: 0, ..Policy::default() }
 }
 
-/// An API over canned records, and how to ask it.
-pub(crate) struct World {
-    pub(crate) api: Api<Canned>,
-    pub(crate) store: Arc<Canned>,
+/// An API over canned records or another store, and how to ask it.
+pub(crate) struct World<S = Canned> {
+    pub(crate) api: Api<S>,
+    pub(crate) store: Arc<S>,
 }
 
 /// A question, apart from its parameters.
@@ -233,8 +238,10 @@ impl World {
     pub(crate) fn new(policy: Policy, calls: Vec<(Call, Vec<Session>)>) -> World {
         World::over(policy, Canned { calls, ..Canned::default() })
     }
+}
 
-    pub(crate) fn over(policy: Policy, store: Canned) -> World {
+impl<S: Store> World<S> {
+    pub(crate) fn over(policy: Policy, store: S) -> World<S> {
         let store = Arc::new(store);
         World { api: Api::new(policy, Arc::clone(&store)), store }
     }

@@ -18,11 +18,11 @@ fn wrong_usage_ends_with_2_and_failures_with_1() {
     check(&["serve", "--config", "none.toml"], 1, "cannot read the settings none.toml");
     check(&["keys"], 2, "Usage: rollbook keys");
     check(&["import", "events"], 2, "<FILE>");
-    check(&["import", "janos", "-"], 2, "possible values: trtc, events");
+    check(&["import", "janos", "-"], 2, "a similar value exists: 'janus'");
     check(&["import", "events", "none.ndjson"], 1, "cannot open none.ndjson");
     check(&["export", "users"], 2, "--app");
     check(&["export", "users", "--app", "1", "--from", "then"], 2, "expected a UNIX second");
-    check(&["export", "samples", "--app", "1"], 1, "no samples to export yet");
+    check(&["export", "samples", "--app", "1", "--format", "parquet"], 1, "cannot write parquet yet");
     check(&["export", "users", "--app", "1", "--format", "parquet"], 1, "cannot write parquet yet");
     check(&["export", "events", "--app", "1", "--format", "csv"], 1, "ndjson only");
     check(&["call", "DescribeRoomInfo", "--endpoint", "https://x"], 1, "plain http only");

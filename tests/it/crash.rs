@@ -1,5 +1,5 @@
-//! The real server is killed at random moments while senders send: what it acknowledged is there afterwards, and it
-//! opens without help.
+//! The real server is killed at random moments while senders send: what it acknowledged, events and measurements, is
+//! there afterwards, and it opens without help.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,13 +8,15 @@ use std::time::Duration;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
+use rollbook::ingest::export;
+use rollbook::records::quality::Series;
 use rollbook::records::{Event, Kind};
 use rollbook::store::{Memory, Store as _};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use crate::happenings::{Format, event, events_of, exported, lines_of};
+use crate::happenings::{Format, event, events_of, exported, lines_of, series, series_of};
 use crate::server::{
     APP, BEARER, INGEST_TOKEN, Served, check, post, read_reply, rollbook, settings, temporary,
 };
@@ -42,12 +44,27 @@ const DAYS: i64 = 3;
 /// What the clock says while the days are young, and when they are old enough to be packed.
 const CLOCKS: [i64; 2] = [MIDNIGHT_S + DAY_S, MIDNIGHT_S + (DAYS + 5) * DAY_S];
 
+/// What is sent at once.
+#[derive(Debug, Clone, Default)]
+struct Batch {
+    events: Vec<Event>,
+    samples: Vec<Series>,
+}
+
+impl Batch {
+    fn lines(&self) -> Vec<u8> {
+        let mut lines = lines_of(&self.events);
+        self.samples.iter().for_each(|series| export::samples(&mut lines, series));
+        lines
+    }
+}
+
 /// What the senders have to tell, and what they know of it.
 struct Outbox {
     random: TestRunner,
     /// Not acknowledged: given again.
-    waiting: VecDeque<Vec<Event>>,
-    acknowledged: Vec<Event>,
+    waiting: VecDeque<Batch>,
+    acknowledged: Batch,
     /// Nothing happens any more.
     is_over: bool,
 }
@@ -55,7 +72,7 @@ struct Outbox {
 impl Outbox {
     /// The next batch: one that was not acknowledged, or what has just happened. A third crosses midnight, so that
     /// it is written to two files.
-    fn next(&mut self) -> Option<Vec<Event>> {
+    fn next(&mut self) -> Option<Batch> {
         let again = self.number(4) > 0 || self.is_over;
         if again && let Some(batch) = self.waiting.pop_front() {
             return Some(batch);
@@ -67,10 +84,12 @@ impl Outbox {
             0 => MIDNIGHT_S + DAY_S * i64::from(self.number(3)) - 120,
             _ => MIDNIGHT_S + 600 * i64::from(self.number(432)),
         };
-        let batch = prop::collection::vec(event(from_s, from_s + 600), BATCH_EVENTS);
-        let mut batch = batch.new_tree(&mut self.random).expect("a batch").current();
-        batch.retain(|event| event.kind != Kind::EmitterReset);
-        Some(batch)
+        let events = prop::collection::vec(event(from_s, from_s + 600), BATCH_EVENTS);
+        let mut events = events.new_tree(&mut self.random).expect("a batch").current();
+        events.retain(|event| event.kind != Kind::EmitterReset);
+        let samples = prop::collection::vec(series(from_s, from_s + 600), 0..4);
+        let samples = samples.new_tree(&mut self.random).expect("measurements").current();
+        Some(Batch { events, samples })
     }
 
     fn number(&mut self, below: u32) -> u32 {
@@ -90,7 +109,8 @@ impl Senders {
     fn new(seed: u8) -> Senders {
         let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[seed; 32]);
         let random = TestRunner::new_with_rng(ProptestConfig::default(), rng);
-        let outbox = Outbox { random, waiting: VecDeque::new(), acknowledged: Vec::new(), is_over: false };
+        let outbox =
+            Outbox { random, waiting: VecDeque::new(), acknowledged: Batch::default(), is_over: false };
         Senders(Arc::new(Mutex::new(outbox)))
     }
 
@@ -102,7 +122,7 @@ impl Senders {
     async fn send(self, host: String) {
         let Ok(mut stream) = TcpStream::connect(host).await else { return };
         while let Some(batch) = self.with(Outbox::next) {
-            let request = post("/ingest/events", &[BEARER], &lines_of(&batch));
+            let request = post("/ingest/events", &[BEARER], &batch.lines());
             let reply = match stream.write_all(&request).await {
                 Ok(()) => read_reply(&mut stream).await,
                 Err(_) => None,
@@ -112,7 +132,10 @@ impl Senders {
                 return;
             };
             assert_eq!((reply.status, &reply.json()["refused"]), (200, &0.into()), "{reply:?}");
-            self.with(|outbox| outbox.acknowledged.extend(batch));
+            self.with(|outbox| {
+                outbox.acknowledged.events.extend(batch.events);
+                outbox.acknowledged.samples.extend(batch.samples);
+            });
         }
     }
 }
@@ -186,10 +209,12 @@ impl World {
     }
 
     /// Every event that was acknowledged is there; where a source told it twice, in the words that are kept.
-    fn look(&self) {
+    async fn look(&self) {
+        let samples = self.senders.with(|outbox| outbox.acknowledged.samples.clone());
+        self.look_for_samples(samples).await;
         let text = self.export("events");
         let lines: BTreeSet<&str> = text.lines().collect();
-        let acknowledged = self.senders.with(|outbox| outbox.acknowledged.clone());
+        let acknowledged = self.senders.with(|outbox| outbox.acknowledged.events.clone());
         let told = String::from_utf8(lines_of(&acknowledged)).expect("text");
         let missing = told.lines().zip(&acknowledged).filter(|(line, _)| !lines.contains(line));
         let mut missing = missing.peekable();
@@ -209,13 +234,28 @@ impl World {
         }
     }
 
-    /// Events and records are those of a store that was never killed.
+    /// Every measurement that was acknowledged is there, or a greater one of its moment.
+    async fn look_for_samples(&self, acknowledged: Vec<Series>) {
+        let found = Memory::default();
+        found.append_samples(series_of(self.export("samples").as_bytes())).await.expect("appended");
+        let before = exported(&found, Format::Samples);
+        found.append_samples(acknowledged).await.expect("appended");
+        assert!(before == exported(&found, Format::Samples), "measurements are lost");
+    }
+
+    /// Events, records and measurements are those of a store that was never killed.
     async fn compare(&self) {
         let acknowledged = self.senders.with(|outbox| outbox.acknowledged.clone());
         let memory = Memory::default();
-        memory.append(acknowledged).await.expect("appended");
-        for (what, format) in [("events", Format::Events), ("calls", Format::Calls), ("users", Format::Users)]
-        {
+        memory.append(acknowledged.events).await.expect("appended");
+        memory.append_samples(acknowledged.samples).await.expect("appended");
+        let all = [
+            ("events", Format::Events),
+            ("calls", Format::Calls),
+            ("users", Format::Users),
+            ("samples", Format::Samples),
+        ];
+        for (what, format) in all {
             let expected = String::from_utf8(exported(&memory, format)).expect("text");
             let found = self.export(what);
             let (expected, found): (Vec<_>, Vec<_>) = (expected.lines().collect(), found.lines().collect());
@@ -241,7 +281,7 @@ async fn what_was_acknowledged_survives_every_kill() {
                 world.kill_while_it_opens().await;
             }
             if kill % KILLS_PER_LOOK == 0 {
-                world.look();
+                world.look().await;
             }
         }
         world.settle().await;

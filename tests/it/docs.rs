@@ -20,6 +20,11 @@ fn docs_of_actions() {
 }
 
 #[test]
+fn docs_of_events() {
+    check("user-events.md", &rollbook::actions::event_docs());
+}
+
+#[test]
 fn docs_of_errors() {
     check("errors.md", &rollbook::wire::docs());
 }

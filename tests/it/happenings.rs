@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 use rollbook::ingest::{ClientIpPolicy, Terms, export, lines, records};
+use rollbook::records::quality::{Flow, Measure, Points, Series, normalise};
 use rollbook::records::{AppId, Attr, Event, Kind, Millis, Reason, ReasonClass, Track};
 use rollbook::store::{ExportQuery, Exported, Store, What};
 
@@ -93,6 +94,43 @@ prop_compose! {
     }
 }
 
+/// What was measured of one of these users within these seconds.
+pub(crate) fn series(from_s: i64, to_s: i64) -> impl Strategy<Value = Series> {
+    let value = prop_oneof![
+        3 => (-50_000..50_000_i32).prop_map(|n| f64::from(n) / 1_000.0),
+        1 => any::<f64>().prop_filter("a finite number", |value| value.is_finite()),
+        1 => select(vec![0.0, -0.0, 9_007_199_254_740_993.0, 1e300, 5e-324]),
+    ];
+    let at = prop_oneof![3 => 0..240_000_i64, 1 => 0..(to_s - from_s) * 1_000];
+    let measures: Vec<Measure> = Measure::all().collect();
+    let columns =
+        prop::collection::btree_map(select(measures), prop::collection::vec((at, value), 1..30), 1..4);
+    let flow = (
+        select(ROOMS.to_vec()),
+        select(USERS.to_vec()),
+        select(vec!["", "bob", "名前"]),
+        select(vec!["", "a, \"b\""]),
+    );
+    (flow, columns).prop_map(move |((room, user, peer, connection), columns)| {
+        let [room, user, peer, connection] = [room, user, peer, connection].map(str::to_owned);
+        let column = |(measure, points): (Measure, Vec<(i64, f64)>)| {
+            let point = |(ms, value)| (Millis(from_s * 1_000 + ms), value);
+            let mut points: Points = points.into_iter().map(point).collect();
+            normalise(&mut points);
+            (measure, points)
+        };
+        let flow = Flow { app: APP, room, user, peer, connection };
+        Series { flow, columns: columns.into_iter().map(column).collect() }
+    })
+}
+
+/// The measurements of lines, all of which are good.
+pub(crate) fn series_of(body: &[u8]) -> Vec<Series> {
+    let parsed = lines::parse(TERMS, body, Millis(0));
+    assert_eq!((parsed.refused, parsed.refused_count), (Vec::new(), 0));
+    parsed.samples
+}
+
 /// Events, shown as their lines.
 #[derive(Clone)]
 pub(crate) struct Told(pub(crate) Vec<Event>);
@@ -126,6 +164,7 @@ pub(crate) enum Format {
     Users,
     CallTable,
     UserTable,
+    Samples,
 }
 
 /// What a store holds, as `export` writes it.
@@ -134,18 +173,23 @@ pub(crate) fn exported(store: &impl Store, format: Format) -> Vec<u8> {
     match format {
         Format::CallTable => export::call_header(&mut out),
         Format::UserTable => export::session_header(&mut out),
-        Format::Events | Format::Calls | Format::Users => {}
+        Format::Events | Format::Calls | Format::Users | Format::Samples => {}
     }
     let query = ExportQuery {
         app: APP,
         from: Millis(i64::MIN),
         to: Millis(i64::MAX),
-        what: if format == Format::Events { What::Events } else { What::Records },
+        what: match format {
+            Format::Events => What::Events,
+            Format::Samples => What::Samples,
+            Format::Calls | Format::Users | Format::CallTable | Format::UserTable => What::Records,
+        },
     };
     store
         .export(&query, &mut |exported| {
             match (format, exported) {
                 (Format::Events, Exported::Event(event)) => export::event(&mut out, event),
+                (Format::Samples, Exported::Samples(series)) => export::samples(&mut out, series),
                 (Format::Calls, Exported::Call(call, _)) => export::call_line(&mut out, call),
                 (Format::CallTable, Exported::Call(call, _)) => export::call_row(&mut out, call),
                 (Format::Users, Exported::Call(call, sessions)) => {
@@ -168,7 +212,7 @@ pub(crate) fn events_of_records(body: &[u8], format: Format) -> Vec<Event> {
     let parsed = match format {
         Format::Calls | Format::Users => records::parse_ndjson(TERMS, body, received),
         Format::CallTable | Format::UserTable => records::parse_csv(TERMS, body, received),
-        Format::Events => panic!("events are no records"),
+        Format::Events | Format::Samples => panic!("{format:?} are no records"),
     };
     assert_eq!((parsed.refused, parsed.refused_count), (Vec::new(), 0));
     parsed.events

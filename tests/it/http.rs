@@ -8,7 +8,7 @@ use std::time::Duration;
 use rollbook::actions::{Account, Api, Key, Policy};
 use rollbook::clock::Clock;
 use rollbook::http::{self, Bounds, Ids, Server, listen, tls};
-use rollbook::ingest::{App, Apps, ClientIpPolicy, Ingest};
+use rollbook::ingest::{App, Apps, ClientIpPolicy, Ingest, Janus};
 use rollbook::limits::{Edition, Secret};
 use rollbook::records::quality::Series;
 use rollbook::records::{AppId, Call, CommId, Event, Millis, Session};
@@ -157,6 +157,7 @@ fn start_with(bounds: Bounds, store: Moody, tls: Option<tokio_rustls::TlsAccepto
     let app = App {
         trtc_callback_key: Some(Secret::new(CALLBACK_KEY)),
         ingest_token: Some(Secret::new(INGEST_TOKEN)),
+        janus: Some(Janus { credentials: None }),
         ..App::new(AppId(APP))
     };
     let apps = Apps::new(vec![app], ClientIpPolicy::Keep);
@@ -231,7 +232,9 @@ async fn every_path_takes_its_methods_and_no_other() {
     check("GET", "/healthz", 200, None).await;
     check("GET", "/readyz", 200, None).await;
     check("GET", "/metrics", 200, None).await;
+    check("GET", "/client/rollbook.js", 200, None).await;
     check("POST", "/healthz", 405, Some("GET, HEAD")).await;
+    check("POST", "/client/rollbook.js", 405, Some("GET, HEAD")).await;
     check("GET", "/ingest/trtc", 405, Some("POST")).await;
     check("PUT", "/ingest/events", 405, Some("POST")).await;
     check("DELETE", "/ingest/attributes", 405, Some("POST, OPTIONS")).await;
@@ -239,7 +242,34 @@ async fn every_path_takes_its_methods_and_no_other() {
     check("GET", "/ingest", 404, None).await;
     check("GET", "/ui/", 404, None).await;
     check("GET", "/healthz/", 404, None).await;
+    check("GET", "/client/", 404, None).await;
     check("GET", "//", 404, None).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_script_for_pages_is_served_to_all_of_them() {
+    let server = start(small(), Moody::good());
+    let get = async |headers: &str| {
+        let request = format!("GET /client/rollbook.js HTTP/1.1\r\nHost: x\r\n{headers}\r\n");
+        server.send(request.as_bytes()).await
+    };
+    let reply = get("Origin: https://app.example\r\n").await;
+    assert_eq!(reply.body.as_bytes(), include_bytes!("../../src/http/client.js"));
+    assert!(reply.body.len() < 6_000, "{} bytes", reply.body.len());
+    let tag = reply.header("etag").expect("a tag").to_owned();
+    let check = |reply: &Reply, status: u16| {
+        assert_eq!(reply.status, status, "{reply:?}");
+        assert_eq!(reply.header("etag"), Some(tag.as_str()));
+        assert_eq!(reply.header("cache-control"), Some("no-cache"));
+        assert_eq!(reply.header("access-control-allow-origin"), Some("*"));
+        assert_eq!(reply.header("cross-origin-resource-policy"), Some("cross-origin"));
+        assert_eq!(reply.header("x-content-type-options"), Some("nosniff"));
+    };
+    check(&reply, 200);
+    assert_eq!(reply.header("content-type"), Some("text/javascript; charset=utf-8"));
+    check(&get("If-None-Match: \"another\"\r\n").await, 200);
+    check(&get(&format!("If-None-Match: \"another\", W/{tag}\r\n")).await, 304);
     server.stop().await;
 }
 
@@ -443,6 +473,29 @@ async fn a_broken_store_is_told_and_nothing_is_acknowledged() {
     let reply = server.send(&signed("x", "DescribeUserInfo", QUESTION)).await;
     assert_eq!((reply.status, reply.code().as_str()), (200, "InternalError.DBError"));
     server.stop().await;
+}
+
+#[tokio::test]
+async fn a_sender_that_takes_any_status_for_success_gets_none_when_nothing_was_kept() {
+    let joined =
+        r#""event":{"plugin":"janus.plugin.videoroom","data":{"event":"joined","room":7,"id":"bob"}}"#;
+    let joined = format!(r#"{{"type":64,"timestamp":{NOW_S}000000,"session_id":1,"handle_id":2,{joined}}}"#);
+    let statistics =
+        r#""event":{"mid":"0","media":"audio","lost":0,"packets-received":9,"bytes-received":900}"#;
+    let statistics =
+        format!(r#"{{"type":32,"timestamp":{NOW_S}000001,"session_id":1,"handle_id":2,{statistics}}}"#);
+    let path = format!("/ingest/janus/{APP}");
+    for store in [Moody::broken(), Moody::good()] {
+        let broken = store.broken;
+        let server = start(small(), store);
+        for body in [&joined, &statistics] {
+            let mut stream = server.connect().await;
+            stream.write_all(&post(&path, &[], body.as_bytes())).await.expect("written");
+            let status = read_reply(&mut stream).await.map(|reply| reply.status);
+            assert_eq!(status, if broken { None } else { Some(200) }, "{body}");
+        }
+        server.stop().await;
+    }
 }
 
 #[tokio::test]

@@ -38,12 +38,13 @@ fn told(event: &Event) -> String {
     let mut line = Vec::new();
     ingest::export::event(&mut line, event);
     let line = String::from_utf8(line).expect("an export is UTF-8");
-    let (_, line) = line.split_once("\"trtc\",").expect("a trtc event");
+    let (_, line) = line.split_once(&format!("\"{}\",", event.source)).expect("its source");
     let (line, _) = line.split_once(",\"received_ms\"").expect("an event has a receipt");
     line.replace('"', "")
 }
 
 mod callbacks;
-mod documented;
+pub(crate) mod documented;
 mod finished;
+mod livekit;
 mod neutral;

@@ -4,7 +4,8 @@ use std::sync::atomic::Ordering;
 
 use rollbook::actions::Policy;
 use rollbook::limits::Edition;
-use rollbook::records::{Attr, Call, Session};
+use rollbook::records::{AppId, Attr, Call, Event, Kind, Millis, Session};
+use rollbook::store::{Memory, Store as _};
 use serde_json::{Value, json};
 
 use crate::canned::{APP, Ask, Canned, ID, NOW, OTHER_APP, TOKEN, World, call, policy, session};
@@ -188,7 +189,7 @@ async fn windows_are_bounded_and_each_bound_has_its_code() {
     let check = async |action: &str, start: i64, end: i64, expected: &str| {
         let changes = json!({"StartTime": start, "EndTime": end});
         let params = match action {
-            "DescribeRoomInfo" | "DescribeScaleInfo" => room_params(changes),
+            "DescribeRoomInfo" | "DescribeScaleInfo" | "DescribeUnusualEvent" => room_params(changes),
             "DescribeUserEvent" => event_params(changes),
             _ => user_params(changes),
         };
@@ -199,6 +200,7 @@ async fn windows_are_bounded_and_each_bound_has_its_code() {
         ("DescribeUserInfo", "InvalidParameter.StartTs", Some(4 * HOUR)),
         ("DescribeCallDetailInfo", "InvalidParameter.StartTs", Some(4 * HOUR)),
         ("DescribeRoomInfo", "InvalidParameter.EndTs", Some(24 * HOUR)),
+        ("DescribeUnusualEvent", "InvalidParameter.EndTs", Some(HOUR)),
         ("DescribeUserEvent", "InvalidParameter.EndTs", None),
         ("DescribeScaleInfo", "InvalidParameter.EndTs", None),
     ] {
@@ -240,10 +242,11 @@ async fn editions_and_history_bound_how_far_back_one_may_ask() {
             let code = world.code(Ask::of(action), &params).await;
             assert_eq!(code, expected, "{action} {edition:?}, {history_days} days, {days_ago} ago");
         }
-        // These two carry no note about editions.
+        // These three carry no note about editions.
         let expected = if expected == "InvalidParameter.StartTimeOversize" { "" } else { expected };
         let times = json!({"StartTime": start, "EndTime": start});
         assert_eq!(world.code(Ask::of("DescribeScaleInfo"), &room_params(times.clone())).await, expected);
+        assert_eq!(world.code(Ask::of("DescribeUnusualEvent"), &room_params(times.clone())).await, expected);
         assert_eq!(world.code(Ask::of("DescribeUserEvent"), &event_params(times)).await, expected);
     };
     let (history, edition) = ("InvalidParameter.StartTsOversize", "InvalidParameter.StartTimeOversize");
@@ -316,6 +319,8 @@ async fn two_accounts_cannot_tell_whether_the_others_call_exists() {
         ("DescribeDetailEvent", event_params(json!({"SdkAppId": null}))),
         ("DescribeScaleInfo", room_params(json!({"SdkAppId": OTHER_APP}))),
         ("DescribeHistoryScale", room_params(json!({}))),
+        ("DescribeUnusualEvent", room_params(json!({"SdkAppId": OTHER_APP}))),
+        ("DescribeAbnormalEvent", room_params(json!({"RoomId": "42"}))),
     ] {
         let ask = Ask { key: "second", ..Ask::of(action) };
         assert_eq!(with.ask(ask, &params).await, without.ask(ask, &params).await, "{action} {params}");
@@ -396,7 +401,7 @@ async fn old_names_take_text_and_fewer_users() {
     assert_eq!(old, new);
     let history = room_params(json!({"SdkAppId": app}));
     assert_eq!(world.code(Ask::of("DescribeHistoryScale"), &history).await, "");
-    assert_eq!(world.code(Ask::of("DescribeAbnormalEvent"), &history).await, "InvalidAction");
+    assert_eq!(world.code(Ask::of("DescribeAbnormalEvent"), &history).await, "");
 }
 
 #[tokio::test]
@@ -428,26 +433,29 @@ async fn daily_figures_count_each_day_by_the_join() {
     // 2026-11-22T16:00Z: midnight in UTC+8, four hours ago.
     let today = NOW - 4 * HOUR;
     let (yesterday, before) = (today - DAY, today - 2 * DAY);
-    let one = vec![
-        session("42", "a", before, Some(before + 60)),
-        session("42", "a", yesterday - 1, Some(yesterday + 60)),
-        session("42", "b", yesterday, Some(today + 60)),
-        session("42", "c", today, None),
+    let stay = |room: &str, user: &str, joined: i64, left: Option<i64>| {
+        let told = |kind, at| Event::new(AppId(APP), "trtc", room, user, kind, Millis::from_secs(at));
+        let left = left.map(|left| told(Kind::UserLeft, left));
+        std::iter::once(told(Kind::UserJoined, joined)).chain(left).collect::<Vec<Event>>()
+    };
+    let world = async |policy: Policy, stays: &[Vec<Event>]| {
+        let memory = Memory::default();
+        memory.append(stays.concat()).await.unwrap();
+        World::over(policy, Canned { memory, ..Canned::default() })
+    };
+    let stays = [
+        stay("42", "a", before, Some(before + 60)),
+        stay("42", "a", yesterday - 1, Some(yesterday + 60)),
+        stay("42", "b", yesterday, Some(today - 9)),
+        stay("42", "c", today, None),
+        stay("7", "a", yesterday + 9, Some(yesterday + 10)),
+        stay("42", "b", today - 1, Some(today)),
     ];
-    let two = vec![session("7", "a", yesterday + 9, Some(yesterday + 10))];
-    let again = vec![session("42", "b", today - 1, Some(today))];
-    let world = World::new(
-        policy(),
-        vec![
-            (call(APP, "42", before, None), one),
-            (call(APP, "7", yesterday + 9, Some(yesterday + 10)), two),
-            (call(APP, "42", today - 1, Some(today)), again),
-        ],
-    );
+    let all = world(policy(), &stays).await;
     let row = |time: i64, rooms: u64, users: u64, count: u64| json!({"Time": time, "RoomNumbers": rooms, "UserNumber": users, "UserCount": count});
     let check = async |from: i64, to: i64, expected: &[Value]| {
         let params = room_params(json!({"StartTime": from, "EndTime": to}));
-        let answer = world.ask(Ask::of("DescribeScaleInfo"), &params).await;
+        let answer = all.ask(Ask::of("DescribeScaleInfo"), &params).await;
         assert_eq!(answer["ScaleList"], json!(expected), "{from} to {to}");
         assert_eq!(answer["Total"], expected.len());
     };
@@ -458,15 +466,27 @@ async fn daily_figures_count_each_day_by_the_join() {
     check(before, yesterday, &[first]).await;
     check(yesterday, yesterday, &[]).await;
     check(today, NOW, &[]).await;
-    let quiet = vec![(call(APP, "42", before - DAY, Some(before - DAY + 1)), Vec::new())];
-    let world = World::new(policy(), quiet);
-    let params = room_params(json!({"StartTime": before - 3 * DAY, "EndTime": NOW}));
-    let answer = world.ask(Ask::of("DescribeScaleInfo"), &params).await;
     assert_eq!(
-        answer["Total"], 3,
-        "quiet days are rows of zeros, from the first day with a call on: {answer}"
+        all.store.asked.load(Ordering::Relaxed),
+        4,
+        "one look-up a question, none where no day is asked for"
     );
-    assert_eq!(answer["ScaleList"][0], row(yesterday, 0, 0, 0));
+    let days = async |policy: Policy, stays: &[Vec<Event>]| {
+        let params = room_params(json!({"StartTime": before - 3 * DAY, "EndTime": NOW}));
+        world(policy, stays).await.ask(Ask::of("DescribeScaleInfo"), &params).await["ScaleList"].take()
+    };
+    // Quiet days are rows of zeros, from the first day with an entry on.
+    let quiet = [stay("42", "a", before - DAY, Some(before - DAY + 1))];
+    let rows = [row(yesterday, 0, 0, 0), row(before, 0, 0, 0), row(before - DAY, 1, 1, 1)];
+    assert_eq!(days(policy(), &quiet).await, json!(rows));
+    assert_eq!(days(policy(), &[]).await, json!([]));
+    let counted = [second, row(before, 1, 1, 2)];
+    // A day that begins before the horizon may have lost entries.
+    for (retention_days, expected) in [(2, 1), (3, 2), (1, 0)] {
+        let policy = Policy { retention_days, history_days: 0, ..policy() };
+        assert_eq!(days(policy.clone(), &stays).await, json!(counted[..expected]));
+        assert_eq!(days(policy, &quiet).await, json!(rows[..expected]), "{retention_days} days");
+    }
 }
 
 #[tokio::test]
@@ -520,9 +540,13 @@ async fn regions_are_checked_before_the_body() {
     }
     check("DescribeRoomInfo", "na-toronto", accepted).await;
     check("DescribeScaleInfo", "na-toronto", accepted).await;
-    for action in
-        ["DescribeUserInfo", "DescribeCallDetailInfo", "DescribeUserEvent", "DescribeUserInformation"]
-    {
+    for action in [
+        "DescribeUserInfo",
+        "DescribeCallDetailInfo",
+        "DescribeUserEvent",
+        "DescribeUnusualEvent",
+        "DescribeUserInformation",
+    ] {
         check(action, "na-toronto", "UnsupportedRegion").await;
     }
     check("DescribeUserInfo", "eu-frankfurt", "UnsupportedRegion").await;
@@ -617,10 +641,23 @@ async fn a_store_that_fails_is_said_and_nothing_is_asked_before_the_checks() {
         ("DescribeRoomInfo", room_params(json!({}))),
         ("DescribeCallDetailInfo", user_params(json!({}))),
         ("DescribeScaleInfo", room_params(json!({"StartTime": NOW - 3 * DAY}))),
+        ("DescribeUnusualEvent", room_params(json!({}))),
     ] {
         let error = world.ask(Ask::of(action), &params).await["Error"].take();
         assert_eq!(error["Code"], "InternalError.DBError", "{action}");
         assert!(!error["Message"].as_str().unwrap().contains("disk"), "what failed is for the log");
+    }
+    let code = world.code(Ask::of("DescribeUserEvent"), &event_params(json!({}))).await;
+    assert_eq!(code, "InternalError.EsQueryError", "events know no other code");
+    let (call, users) = big_call();
+    let broken = Canned { calls: vec![(call, users)], has_no_samples: true, ..Canned::default() };
+    let world = World::over(policy(), broken);
+    for (action, params, expected) in [
+        ("DescribeCallDetailInfo", user_params(json!({})), ""),
+        ("DescribeCallDetailInfo", user_params(json!({"DataType": ["rtt"]})), "InternalError.EsQueryError"),
+        ("DescribeUnusualEvent", room_params(json!({})), "InternalError.EsQueryError"),
+    ] {
+        assert_eq!(world.code(Ask::of(action), &params).await, expected, "{action} {params}");
     }
 }
 

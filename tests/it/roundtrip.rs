@@ -4,10 +4,13 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 use rollbook::records::Event;
+use rollbook::records::quality::Series;
 use rollbook::store::embedded::{Embedded, EmbeddedOptions};
 use rollbook::store::{AnyStore, Memory, Store as _};
 
-use crate::happenings::{Format, Told, event, events_of, events_of_records, exported, lines_of};
+use crate::happenings::{
+    Format, Told, event, events_of, events_of_records, exported, lines_of, series, series_of,
+};
 use crate::server::{check, temporary};
 
 /// A midnight in UTC less five minutes, so that calls begin on both sides of it.
@@ -24,9 +27,12 @@ fn empty(on_disk: bool) -> (AnyStore, Option<tempfile::TempDir>) {
     (AnyStore::Embedded(store), Some(dir))
 }
 
+fn wait<T>(answer: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(answer)
+}
+
 fn append(store: &AnyStore, events: Vec<Event>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    runtime.block_on(store.append(events)).expect("appended");
+    wait(store.append(events)).expect("appended");
 }
 
 #[track_caller]
@@ -58,6 +64,23 @@ fn check_round_trips(events: &[Event], on_disk: bool) {
     }
 }
 
+/// Measurements, out and in and out again.
+fn check_samples(given: &[Series], on_disk: bool) {
+    let (store, _dir) = empty(on_disk);
+    for batch in given.chunks(3) {
+        wait(store.append_samples(batch.to_vec())).expect("appended");
+    }
+    let told = exported(&store, Format::Samples);
+    assert!(!told.is_empty());
+    let (again, _dir) = empty(on_disk);
+    wait(again.append_samples(series_of(&told))).expect("appended");
+    equal(&told, &exported(&again, Format::Samples), "of measurements");
+}
+
+fn many_series() -> impl Strategy<Value = Vec<Series>> {
+    prop::collection::vec(series(FROM_S, TO_S), 1..12)
+}
+
 fn events() -> impl Strategy<Value = Told> {
     prop::collection::vec(event(FROM_S, TO_S), 1..40).prop_map(Told)
 }
@@ -66,6 +89,11 @@ proptest! {
     #[test]
     fn an_export_of_memory_survives_an_import(events in events()) {
         check_round_trips(&events.0, false);
+    }
+
+    #[test]
+    fn exported_measurements_of_memory_survive_an_import(series in many_series()) {
+        check_samples(&series, false);
     }
 }
 
@@ -76,6 +104,11 @@ proptest! {
     #[test]
     fn an_export_of_the_disk_survives_an_import(events in events()) {
         check_round_trips(&events.0, true);
+    }
+
+    #[test]
+    fn exported_measurements_of_the_disk_survive_an_import(series in many_series()) {
+        check_samples(&series, true);
     }
 }
 
@@ -116,4 +149,37 @@ fn what_the_commands_export_they_import() {
     for data in ["of-lines", "of-tables"] {
         assert_eq!(all(data)[1..], first[1..], "{data}");
     }
+}
+
+#[test]
+fn what_the_commands_export_of_measurements_they_import() {
+    let mut runner = TestRunner::deterministic();
+    let given =
+        prop::collection::vec(series(FROM_S, TO_S), 60).new_tree(&mut runner).expect("series").current();
+    let mut lines = Vec::new();
+    given.iter().for_each(|series| rollbook::ingest::export::samples(&mut lines, series));
+    let dir = temporary();
+    std::fs::write(dir.path().join("given.ndjson"), &lines).expect("written");
+    let app = crate::server::APP.to_string();
+    let import = |data: &str, file: &str| {
+        check(dir.path(), &["import", "events", file, "--data-dir", data], 0, "samples: ")
+    };
+    let export = |data: &str, format: &str| {
+        let arguments = ["export", "samples", "--app", &app, "--data-dir", data, "--format", format];
+        check(dir.path(), &arguments, 0, "exported: ")
+    };
+    import("first", "given.ndjson");
+    let first = export("first", "ndjson");
+    std::fs::write(dir.path().join("first.ndjson"), &first).expect("written");
+    import("again", "first.ndjson");
+    import("again", "given.ndjson");
+    assert!(export("again", "ndjson") == first, "the same bytes");
+    let table = export("first", "csv");
+    let values: usize = series_of(first.as_bytes()).iter().map(Series::len).sum();
+    let mut reader = csv::Reader::from_reader(table.as_bytes());
+    let header = reader.headers().expect("a header").iter().collect::<Vec<_>>().join(",");
+    assert_eq!(header, "app,room,user,peer,connection,measure,at_ms,value");
+    let rows: Vec<csv::StringRecord> = reader.records().collect::<Result<_, _>>().expect("rows");
+    assert_eq!(rows.len(), values);
+    assert!(rows.iter().all(|row| row[0] == *app && row[7].parse::<f64>().is_ok()));
 }

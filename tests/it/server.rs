@@ -182,7 +182,10 @@ pub(crate) async fn read_reply(stream: &mut (impl AsyncRead + Unpin)) -> Option<
     }
     let head = String::from_utf8(bytes).expect("a head is text");
     let mut reply = Reply { status: head[9..12].parse().expect("a status"), head, body: String::new() };
-    let length = reply.header("content-length").expect("a length").parse().expect("a number");
+    let length = match reply.status {
+        304 => 0,
+        _ => reply.header("content-length").expect("a length").parse().expect("a number"),
+    };
     let mut body = vec![0; length];
     stream.read_exact(&mut body).await.ok()?;
     reply.body = String::from_utf8(body).expect("a body is text");

@@ -1,20 +1,19 @@
 //! One day's file: rows by table, read in either form, changed in one durable commit.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow};
 use std::path::{Path, PathBuf};
 
 use redb::{
-    Database, Durability, ReadTransaction, ReadableDatabase, ReadableTable, TableError, WriteTransaction,
+    Database, Durability, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, TableError,
+    WriteTransaction,
 };
 
 use super::disk::{Disk, Fault};
-use super::keys::{BESIDE, META, Table};
+use super::keys::{BESIDE, Content, META, Table};
 use super::pack::{self, Row};
 use crate::store::StoreError;
-
-/// The version of the files this rollbook writes.
-const FORMAT: u64 = 1;
 
 /// The ending of a file that is not whole yet.
 pub(super) const MAKING: &str = "making";
@@ -31,6 +30,9 @@ pub(super) struct DayFile {
     pub(super) day: i64,
     pub(super) path: PathBuf,
     pub(super) sealed: bool,
+    content: Content,
+    /// Whether it is of the present format; a file of an older one lacks figures.
+    pub(super) counted: bool,
     db: Database,
 }
 
@@ -46,16 +48,16 @@ pub(super) struct Joint<'a> {
 impl DayFile {
     /// Makes the file of a day, after the joint batch of this number. Under another name until it is whole, so
     /// that a crash leaves no file that cannot be opened.
-    pub(super) fn make(path: &Path, joint: u64, fault: &Fault) -> Result<(), StoreError> {
+    pub(super) fn make(path: &Path, content: Content, joint: u64, fault: &Fault) -> Result<(), StoreError> {
         let making = path.with_extension(MAKING);
         let db = engine(&making, CACHE_PACKING_BYTES, fault)?;
         let tx = begin_write(&db)?;
-        for table in Table::ALL {
+        for table in content.tables() {
             tx.open_table(table.rows()).map_err(failed)?;
         }
         {
             let mut meta = tx.open_table(META).map_err(failed)?;
-            meta.insert("format", FORMAT).map_err(failed)?;
+            meta.insert(content.format(), content.formats().1).map_err(failed)?;
             meta.insert("joint", joint).map_err(failed)?;
         }
         tx.commit().map_err(failed)?;
@@ -66,6 +68,7 @@ impl DayFile {
     /// Opens the file of `day`.
     pub(super) fn open(
         path: &Path,
+        content: Content,
         day: i64,
         cache_bytes: usize,
         fault: &Fault,
@@ -75,20 +78,30 @@ impl DayFile {
             let tx = db.begin_read().map_err(failed)?;
             let meta = tx.open_table(META).map_err(|error| cannot_open(path, &error.to_string()))?;
             let get = |name| meta.get(name).map(|value| value.map_or(0, |value| value.value()));
-            (get("format").map_err(failed)?, get("sealed").map_err(failed)? == 1)
+            (get(content.format()).map_err(failed)?, get("sealed").map_err(failed)? == 1)
         };
-        if format != FORMAT {
+        let (oldest, newest) = content.formats();
+        if !(oldest..=newest).contains(&format) {
             return Err(StoreError::Refused(format!(
-                "{} was written in format {format}; this rollbook reads format {FORMAT}: use the version that wrote it",
+                "{} was written in format {format}; this rollbook reads formats {oldest} to {newest}: use the version that wrote it",
                 path.display()
             )));
         }
-        Ok(DayFile { day, path: path.to_owned(), sealed, db })
+        Ok(DayFile { day, path: path.to_owned(), sealed, content, counted: format == newest, db })
+    }
+
+    /// Whether its rows are in packed blocks. Chunks of measurements stay rows, since they are packed already.
+    const fn is_packed(&self) -> bool {
+        match self.content {
+            Content::Records => self.sealed,
+            Content::Samples => false,
+        }
     }
 
     /// What the file holds now.
     pub(super) fn view(&self) -> Result<View, StoreError> {
-        Ok(View { tx: self.db.begin_read().map_err(failed)?, sealed: self.sealed })
+        let tables = Table::ALL.iter().map(|_| OnceCell::new()).collect();
+        Ok(View { tx: self.db.begin_read().map_err(failed)?, packed: self.is_packed(), tables })
     }
 
     /// Applies changes in one durable commit. Quick repair on every commit: opening after a kill takes
@@ -98,7 +111,7 @@ impl DayFile {
         let mut rest = changes.iter().peekable();
         while let Some(&(&(table, _), _)) = rest.peek() {
             let of_table = std::iter::from_fn(|| rest.next_if(|((other, _), _)| *other == table));
-            if self.sealed { repack(&tx, table, of_table)? } else { put(&tx, table, of_table)? }
+            if self.is_packed() { repack(&tx, table, of_table)? } else { put(&tx, table, of_table)? }
         }
         if let Some(joint) = joint {
             tx.open_table(META).map_err(failed)?.insert("joint", joint.number).map_err(failed)?;
@@ -109,6 +122,40 @@ impl DayFile {
             }
         }
         tx.commit().map_err(failed)
+    }
+
+    /// Puts figures that were counted from the stays in the place of those it holds. It is of the present format
+    /// from then on.
+    pub(super) fn commit_counted(&self, figures: &Changes) -> Result<(), StoreError> {
+        let tx = begin_write(&self.db)?;
+        let table = if self.sealed { Table::Figures.blocks() } else { Table::Figures.rows() };
+        tx.delete_table(table).map_err(failed)?;
+        tx.open_table(table).map_err(failed)?;
+        let rows = figures.iter();
+        if self.sealed {
+            repack(&tx, Table::Figures, rows)?
+        } else {
+            put(&tx, Table::Figures, rows)?
+        }
+        tx.open_table(META)
+            .map_err(failed)?
+            .insert(self.content.format(), self.content.formats().1)
+            .map_err(failed)?;
+        tx.commit().map_err(failed)
+    }
+
+    /// Keeps that a day has lost entries with a file that is about to be dropped, and all days before it may have.
+    pub(super) fn commit_swept(&self, start_s: i64) -> Result<(), StoreError> {
+        let tx = begin_write(&self.db)?;
+        tx.open_table(META).map_err(failed)?.insert("swept", start_s.cast_unsigned()).map_err(failed)?;
+        tx.commit().map_err(failed)
+    }
+
+    /// The last day of UTC+8 that has lost entries with a file that was dropped.
+    pub(super) fn swept(&self) -> Result<Option<i64>, StoreError> {
+        let tx = self.db.begin_read().map_err(failed)?;
+        let meta = tx.open_table(META).map_err(failed)?;
+        Ok(meta.get("swept").map_err(failed)?.map(|value| value.value().cast_signed()))
     }
 
     /// The number of the last joint batch that this file is known to have seen.
@@ -129,43 +176,27 @@ impl DayFile {
         Ok(last.map(|(number, beside)| (number.value(), beside.value().to_vec())))
     }
 
-    /// Writes the packed form of this file to `path`, to take its place.
-    pub(super) fn write_packed(&self, path: &Path, fault: &Fault) -> Result<(), StoreError> {
+    /// Writes the sealed form of this file to `path`, to take its place; `fill` writes its rows.
+    pub(super) fn write_sealed(
+        &self,
+        path: &Path,
+        fault: &Fault,
+        fill: impl FnOnce(&View, &WriteTransaction) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
         let _ = std::fs::remove_file(path);
-        let packed = engine(path, CACHE_PACKING_BYTES, fault)?;
-        let view = self.view()?;
-        let tx = begin_write(&packed)?;
+        let sealed = engine(path, CACHE_PACKING_BYTES, fault)?;
+        let tx = begin_write(&sealed)?;
         {
             let mut meta = tx.open_table(META).map_err(failed)?;
-            meta.insert("format", FORMAT).map_err(failed)?;
+            meta.insert(self.content.format(), self.content.formats().1).map_err(failed)?;
             meta.insert("sealed", 1).map_err(failed)?;
             meta.insert("joint", self.joint()?).map_err(failed)?;
+            if let Some(start_s) = self.swept()? {
+                meta.insert("swept", start_s.cast_unsigned()).map_err(failed)?;
+            }
         }
-        for &table in Table::ALL {
-            let mut out = tx.open_table(table.blocks()).map_err(failed)?;
-            let mut rows: Vec<Row> = Vec::new();
-            let mut write = |rows: &mut Vec<Row>| -> Result<(), StoreError> {
-                for (first, block) in pack::pack(rows)? {
-                    out.insert(first.as_slice(), block.as_slice()).map_err(failed)?;
-                }
-                rows.clear();
-                Ok(())
-            };
-            let mut outcome = Ok(());
-            view.scan(table, &[], None, false, &mut |key, value| {
-                rows.push((key.to_vec(), value.to_vec()));
-                // In slices, so that memory stays bounded.
-                if rows.len() >= 50_000 {
-                    outcome = write(&mut rows);
-                }
-                if outcome.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-            })?;
-            outcome?;
-            write(&mut rows)?;
-        }
-        tx.commit().map_err(failed)?;
-        drop(packed);
-        Ok(())
+        fill(&self.view()?, &tx)?;
+        tx.commit().map_err(failed)
     }
 
     /// Verifies every checksum of the file.
@@ -176,6 +207,33 @@ impl DayFile {
             Err(error) => Err(cannot_open(&self.path, &error.to_string())),
         }
     }
+}
+
+/// Writes the packed blocks of all rows.
+pub(super) fn pack_rows(view: &View, tx: &WriteTransaction) -> Result<(), StoreError> {
+    for table in Content::Records.tables() {
+        let mut out = tx.open_table(table.blocks()).map_err(failed)?;
+        let mut rows: Vec<Row> = Vec::new();
+        let mut write = |rows: &mut Vec<Row>| -> Result<(), StoreError> {
+            for (first, block) in pack::pack(rows)? {
+                out.insert(first.as_slice(), block.as_slice()).map_err(failed)?;
+            }
+            rows.clear();
+            Ok(())
+        };
+        let mut outcome = Ok(());
+        view.scan(table, &[], None, false, &mut |key, value| {
+            rows.push((key.to_vec(), value.to_vec()));
+            // In slices, so that memory stays bounded.
+            if rows.len() >= 50_000 {
+                outcome = write(&mut rows);
+            }
+            if outcome.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })?;
+        outcome?;
+        write(&mut rows)?;
+    }
+    Ok(())
 }
 
 /// A new name in a directory is durable once the directory is.
@@ -276,13 +334,31 @@ fn unpack_to_map(block: &[u8]) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, StoreError>
 /// A day's file at one moment.
 pub(super) struct View {
     tx: ReadTransaction,
-    sealed: bool,
+    packed: bool,
+    /// What was read of before: opening a table costs about as much as reading a row of it.
+    tables: Vec<OnceCell<Rows>>,
 }
+
+type Rows = ReadOnlyTable<&'static [u8], &'static [u8]>;
 
 /// What a scan does with each row: go on, or stop.
 pub(super) type Visit<'v> = &'v mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>;
 
 impl View {
+    /// A table in the form that the file has; none where the file is older than the table.
+    fn table(&self, table: Table) -> Result<Option<&Rows>, StoreError> {
+        let Some(place) = self.tables.get(table as usize) else { return Ok(None) };
+        if place.get().is_none() {
+            let form = if self.packed { table.blocks() } else { table.rows() };
+            let opened = match self.tx.open_table(form) {
+                Err(TableError::TableDoesNotExist(_)) => return Ok(None),
+                opened => opened.map_err(failed)?,
+            };
+            return Ok(Some(place.get_or_init(|| opened)));
+        }
+        Ok(place.get())
+    }
+
     /// The value of `key`, handed to `read`.
     pub(super) fn with<T>(
         &self,
@@ -290,15 +366,11 @@ impl View {
         key: &[u8],
         read: impl FnOnce(&[u8]) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
-        if !self.sealed {
-            let rows = self.tx.open_table(table.rows()).map_err(failed)?;
-            return rows.get(key).map_err(failed)?.map(|value| read(value.value())).transpose();
+        let Some(table) = self.table(table)? else { return Ok(None) };
+        if !self.packed {
+            return table.get(key).map_err(failed)?.map(|value| read(value.value())).transpose();
         }
-        let blocks = match self.tx.open_table(table.blocks()) {
-            Err(TableError::TableDoesNotExist(_)) => return Ok(None),
-            blocks => blocks.map_err(failed)?,
-        };
-        let mut at_or_before = blocks.range::<&[u8]>(..=key).map_err(failed)?;
+        let mut at_or_before = table.range::<&[u8]>(..=key).map_err(failed)?;
         let Some((_, block)) = at_or_before.next_back().transpose().map_err(failed)? else { return Ok(None) };
         let rows = pack::unpack(block.value())?;
         match rows.binary_search_by(|(other, _)| other.as_slice().cmp(key)) {
@@ -317,9 +389,9 @@ impl View {
         visit: Visit<'_>,
     ) -> Result<(), StoreError> {
         let upper = to.map_or(Bound::Unbounded, Bound::Excluded);
-        if !self.sealed {
-            let rows = self.tx.open_table(table.rows()).map_err(failed)?;
-            let mut range = rows.range::<&[u8]>((Bound::Included(from), upper)).map_err(failed)?;
+        let Some(table) = self.table(table)? else { return Ok(()) };
+        if !self.packed {
+            let mut range = table.range::<&[u8]>((Bound::Included(from), upper)).map_err(failed)?;
             while let Some(row) = if backwards { range.next_back() } else { range.next() } {
                 let (key, value) = row.map_err(failed)?;
                 if visit(key.value(), value.value()).is_break() {
@@ -328,17 +400,13 @@ impl View {
             }
             return Ok(());
         }
-        let blocks = match self.tx.open_table(table.blocks()) {
-            Err(TableError::TableDoesNotExist(_)) => return Ok(()),
-            blocks => blocks.map_err(failed)?,
-        };
         // The first rows may be in a block that begins before them.
         let first = {
-            let mut at_or_before = blocks.range::<&[u8]>(..=from).map_err(failed)?;
+            let mut at_or_before = table.range::<&[u8]>(..=from).map_err(failed)?;
             at_or_before.next_back().transpose().map_err(failed)?.map(|(key, _)| key.value().to_vec())
         };
         let lower = first.as_deref().unwrap_or(from);
-        let mut range = blocks.range::<&[u8]>((Bound::Included(lower), upper)).map_err(failed)?;
+        let mut range = table.range::<&[u8]>((Bound::Included(lower), upper)).map_err(failed)?;
         while let Some(block) = if backwards { range.next_back() } else { range.next() } {
             let mut rows = pack::unpack(block.map_err(failed)?.1.value())?;
             if backwards {

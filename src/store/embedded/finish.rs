@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{ControlFlow, RangeInclusive};
 
 use super::batch::{Batch, CallEntry, ChangesByDay, user_of};
+use super::figures::Moved;
 use super::index::{CallRef, Delta, is_long};
 use super::keys::{self, Key, Table};
 use super::values::{self, CallRow};
@@ -23,8 +24,9 @@ impl Batch<'_> {
         let mut deltas: Vec<Delta> = self.number_deltas().collect();
         let dirty = self.users.iter().filter(|(_, users)| users.values().any(|user| user.dirty));
         deltas.extend(dirty.map(|(&call, _)| Delta::Changed(call)));
-        self.write_users(&mut changes)?;
+        let moved = self.write_users(&mut changes)?;
         self.number()?;
+        self.count(moved, &mut changes, &mut deltas)?;
         for (&at, entry) in &self.calls {
             write_call(at, entry, &mut changes, &mut deltas)?;
         }
@@ -36,7 +38,8 @@ impl Batch<'_> {
         Ok((changes, deltas))
     }
 
-    fn write_users(&mut self, changes: &mut ChangesByDay) -> Result<(), StoreError> {
+    /// Folds again every user whose events changed; whose entries moved from one day to another.
+    fn write_users(&mut self, changes: &mut ChangesByDay) -> Result<Vec<Moved>, StoreError> {
         let mut dirty: Vec<(CallRef, String, Vec<Event>)> = Vec::new();
         for (&at, users) in &mut self.users {
             for (user, entry) in users.iter_mut().filter(|(_, entry)| entry.dirty) {
@@ -44,15 +47,18 @@ impl Batch<'_> {
             }
         }
         dirty.sort_by(|(at, user, _), (bt, bser, _)| (at, user).cmp(&(bt, bser)));
+        let mut moved = Vec::new();
         for of_call in dirty.chunk_by(|(at, ..), (bt, ..)| at == bt) {
             let at = of_call[0].0;
             let mut listings = Vec::new();
             for (_, user, events) in of_call {
-                listings.push(self.write_user(at, user, events, changes)?);
+                let listing = self.write_user(at, user, events, changes)?;
+                moved.extend(Moved::between(at, user, &listing.old, &listing.new));
+                listings.push(listing);
             }
             self.list(at, listings, changes)?;
         }
-        Ok(())
+        Ok(moved)
     }
 
     /// Folds a user again; the stays before and after.

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::ControlFlow;
 
 use super::cache::Cache;
+use super::figures::{AllSums, Entrants, Remembered, RoomDay, Sums};
 use super::file::{DayFile, View};
-use super::keys::{CallNo, Table, day, trailing_number};
-use super::values::{CallRow, decode_call, decode_single};
+use super::keys::{CallNo, Table, day, day_of_figures, trailing_number};
+use super::values::{CallRow, decode_call, decode_single, decode_sums};
 use crate::records::fold::Timeline;
 use crate::records::{AppId, Event, Millis};
 use crate::store::{Counts, StoreError};
@@ -36,6 +37,12 @@ pub(super) struct Index {
     next_no: BTreeMap<i64, CallNo>,
     open_calls: u64,
     open_sessions: u64,
+    /// Daily figures.
+    pub(super) sums: AllSums,
+    /// Who was counted in them lately.
+    pub(super) entrants: Remembered,
+    /// The last day of UTC+8 of whose entries some were dropped.
+    pub(super) swept_s: Option<i64>,
     /// What was asked for lately.
     pub(super) cache: Cache,
 }
@@ -68,6 +75,19 @@ pub(super) enum Delta {
     NextNo {
         day: i64,
         no: CallNo,
+    },
+    /// What a file counts of a day.
+    Sums {
+        app: AppId,
+        start_s: i64,
+        file: i64,
+        sums: Sums,
+    },
+    /// Who entered a room on a day: what was read of it, and what became of that.
+    Entrants {
+        room: RoomDay,
+        read: Option<Entrants>,
+        changes: Entrants,
     },
 }
 
@@ -107,7 +127,25 @@ impl Index {
         if view.last_key(Table::Attributes)?.is_some() {
             self.attribute_days.insert(file.day);
         }
-        Ok(())
+        self.swept_s = self.swept_s.max(file.swept()?);
+        if file.counted { self.read_sums(&view, file.day) } else { Ok(()) }
+    }
+
+    fn read_sums(&mut self, view: &View, file: i64) -> Result<(), StoreError> {
+        let mut outcome = Ok(());
+        view.scan(Table::Figures, &[], None, false, &mut |key, value| match decode_sums(value) {
+            Ok(sums) => {
+                if let Some((app, start_s)) = day_of_figures(key) {
+                    self.sums.set(app, start_s, file, sums);
+                }
+                ControlFlow::Continue(())
+            }
+            Err(error) => {
+                outcome = Err(error);
+                ControlFlow::Break(())
+            }
+        })?;
+        outcome
     }
 
     fn run(&mut self, before: (u64, u64), after: (u64, u64)) {
@@ -133,6 +171,8 @@ impl Index {
         }
         self.attribute_days.remove(&gone);
         self.next_no.remove(&gone);
+        self.sums.forget_file(gone);
+        self.entrants = Remembered::default();
         self.run(running, (0, 0));
     }
 
@@ -175,6 +215,8 @@ impl Index {
             Delta::NextNo { day, no } => {
                 self.next_no.insert(day, no);
             }
+            Delta::Sums { app, start_s, file, sums } => self.sums.set(app, start_s, file, sums),
+            Delta::Entrants { room, read, changes } => self.entrants.change(room, read, changes),
         }
     }
 

@@ -6,6 +6,7 @@
 use redb::TableDefinition;
 use serde::{Deserialize, Serialize};
 
+use crate::records::quality::Flow;
 use crate::records::{AppId, Event, Millis};
 
 /// A call's number within its day.
@@ -66,10 +67,50 @@ tables! {
     Resets = "resets" / "resets.packed",
     /// app, time, digest → event that no rule knows; in the file of its own day
     Unknown = "unknown" / "unknown.packed",
+    /// app, first second of a day of UTC+8 → [`Sums`](super::figures::Sums) of that day's entries in this file
+    Figures = "figures" / "figures.packed",
+    /// app, room, user, peer, connection, time of the first measurement → [chunk](super::chunk): in files of their own
+    Chunks = "chunks" / "chunks.packed",
 }
 
-/// name → value: `format` (the version of the file), `sealed`, `joint` (the last batch over several files that
-/// it has seen)
+/// What a file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Content {
+    /// Calls and events.
+    Records,
+    /// Measurements.
+    Samples,
+}
+
+impl Content {
+    /// The tables of such a file.
+    pub(super) fn tables(self) -> impl Iterator<Item = Table> {
+        Table::ALL
+            .iter()
+            .copied()
+            .filter(move |table| (*table == Table::Chunks) == (self == Content::Samples))
+    }
+
+    /// What the version of the file is called in [`META`], so that neither is taken for the other.
+    pub(super) const fn format(self) -> &'static str {
+        match self {
+            Content::Records => "format",
+            Content::Samples => "samples",
+        }
+    }
+
+    /// The oldest version that is read, and the one that is written. Records of version 1 had no figures; they are
+    /// counted when such a file is opened.
+    pub(super) const fn formats(self) -> (u64, u64) {
+        match self {
+            Content::Records => (1, 2),
+            Content::Samples => (1, 1),
+        }
+    }
+}
+
+/// name → value: `format` or `samples` (the version of the file), `sealed`, `joint` (the last batch over several files that
+/// it has seen), `swept` (the last day of UTC+8 that has lost entries with a file that was dropped)
 pub(super) const META: TableDefinition<'static, &'static str, u64> = TableDefinition::new("meta");
 
 /// number of a batch over several files → what it changes in the others; at most one row
@@ -82,6 +123,11 @@ pub(super) struct Key(Vec<u8>);
 impl Key {
     pub(super) fn app(app: AppId) -> Key {
         Key(app.0.to_be_bytes().to_vec())
+    }
+
+    /// What other keys begin with.
+    pub(super) fn from_bytes(bytes: &[u8]) -> Key {
+        Key(bytes.to_vec())
     }
 
     pub(super) fn call(no: CallNo) -> Key {
@@ -147,6 +193,52 @@ pub(super) fn room(app: AppId, room: &str) -> Key {
     Key::app(app).text(room)
 }
 
+/// What the keys of a user's chunks begin with.
+pub(super) fn chunks_of_user(app: AppId, name: &str, user: &str) -> Key {
+    room(app, name).text(user)
+}
+
+/// What the keys of a flow's chunks begin with.
+pub(super) fn flow(flow: &Flow) -> Key {
+    chunks_of_user(flow.app, &flow.room, &flow.user).text(&flow.peer).text(&flow.connection)
+}
+
+/// The key of a chunk, taken apart: what the keys of its flow begin with, and the time of its first measurement.
+pub(super) fn of_chunk(key: &[u8]) -> Option<(&[u8], Millis)> {
+    let (flow, _) = key.split_last_chunk::<8>()?;
+    Some((flow, Millis(time_at(key, flow.len())?)))
+}
+
+/// The flow whose keys begin so.
+pub(super) fn flow_of(bytes: &[u8]) -> Option<Flow> {
+    let (app, texts) = bytes.split_first_chunk::<8>()?;
+    let mut texts = texts.split(|byte| *byte == 0).map(|text| String::from_utf8(text.to_vec()).ok());
+    let mut next = || texts.next().flatten();
+    Some(Flow {
+        app: AppId(u64::from_be_bytes(*app)),
+        room: next()?,
+        user: next()?,
+        peer: next()?,
+        connection: next()?,
+    })
+}
+
+/// The application and the room's name of a key of [`Table::Rooms`].
+pub(super) fn name_of_room(key: &[u8]) -> Option<(AppId, String)> {
+    let app = u64::from_be_bytes(*key.first_chunk()?);
+    let room = key.get(8..key.len().checked_sub(13)?)?;
+    Some((AppId(app), String::from_utf8(room.to_vec()).ok()?))
+}
+
+pub(super) fn figures(app: AppId, start_s: i64) -> Vec<u8> {
+    Key::app(app).time(start_s).bytes()
+}
+
+/// The application and the day of a key of [`Table::Figures`].
+pub(super) fn day_of_figures(key: &[u8]) -> Option<(AppId, i64)> {
+    Some((AppId(u64::from_be_bytes(*key.first_chunk()?)), time_at(key, 8)?))
+}
+
 pub(super) fn name(event: &Event, life: &str) -> Vec<u8> {
     Key::app(event.app).text(&event.source).text(&event.instance).text(&event.room).text(life).bytes()
 }
@@ -178,6 +270,15 @@ mod tests {
 
     proptest! {
         #[test]
+        fn a_flow_is_read_back_from_its_key(app in any::<u64>(), texts in any::<[String; 4]>(), at in any::<i64>()) {
+            let [room, user, peer, connection] = texts.map(|text| text.replace('\0', ""));
+            let whole = Flow { app: AppId(app), room, user, peer, connection };
+            let key = flow(&whole).time(at).bytes();
+            let (bytes, time) = of_chunk(&key).unwrap();
+            prop_assert_eq!((flow_of(bytes), time), (Some(whole), Millis(at)));
+        }
+
+        #[test]
         fn byte_order_is_logical_order(a in any::<(u64, String, i64, u32)>(), b in any::<(u64, String, i64, u32)>()) {
             let clean = |text: &str| text.replace('\0', "");
             let (a, b) = ((a.0, clean(&a.1), a.2, a.3), (b.0, clean(&b.1), b.2, b.3));
@@ -187,6 +288,8 @@ mod tests {
             let logical = (a.3, std::cmp::Reverse(a.2), &a.1).cmp(&(b.3, std::cmp::Reverse(b.2), &b.1));
             prop_assert_eq!(newest(&a).cmp(&newest(&b)), logical);
             prop_assert_eq!(trailing_number(&key(&a)), Some(a.3));
+            prop_assert_eq!(name_of_room(&key(&a)), Some((AppId(a.0), a.1.clone())));
+            prop_assert_eq!(day_of_figures(&figures(AppId(a.0), a.2)), Some((AppId(a.0), a.2)));
         }
     }
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
+use super::figures::Sums;
 use super::file::Changes;
 use crate::records::fold::{Life, Stay, Timeline};
 use crate::records::{Attrs, Event, Kind, Millis, Reason};
@@ -112,6 +113,14 @@ pub(super) fn encode_stays(stays: &[Stay]) -> Result<Vec<u8>, StoreError> {
 }
 
 pub(super) fn decode_stays(bytes: &[u8]) -> Result<Vec<Stay>, StoreError> {
+    decode(bytes)
+}
+
+pub(super) fn encode_sums(sums: Sums) -> Result<Vec<u8>, StoreError> {
+    encode(&sums)
+}
+
+pub(super) fn decode_sums(bytes: &[u8]) -> Result<Sums, StoreError> {
     decode(bytes)
 }
 

@@ -1,4 +1,4 @@
-//! The one thread that writes: what arrived while the last commit ran goes into the next one, and each sender is
+//! The one thread that writes a stream: what arrived while the last commit ran goes into the next one, and each sender is
 //! answered once its part is durable.
 
 use std::collections::BTreeMap;
@@ -10,15 +10,15 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use super::batch::{Batch, ChangesByDay, Files};
-use super::file::{Changes, DayFile, Joint, MAKING, put_in_place};
-use super::keys::{Key, Table};
-use super::{CACHE_NEW_BYTES, CACHE_OLD_BYTES, EmbeddedOptions, Shared, State, values};
+use super::disk::Fault;
+use super::file::{Changes, DayFile, Joint, MAKING, pack_rows, put_in_place};
+use super::index::Index;
+use super::keys::{Content, Key, Table};
+use super::stream::{Shared, State, Streamed};
+use super::{CACHE_NEW_BYTES, CACHE_OLD_BYTES, EmbeddedOptions, figures, values};
 use crate::records::fold::Admission;
 use crate::records::{Event, Millis};
 use crate::store::{Appended, StoreError, Swept};
-
-/// Events that one commit takes of what waits; a single sender's batch is never split.
-const COMMIT_EVENTS_MAX: usize = 4_000;
 
 /// Free space that must remain: the engine's files are sparse, so running out strikes in the middle of a commit.
 const FREE_BYTES_MIN: u64 = 64 << 20;
@@ -29,40 +29,44 @@ const REOPEN_PAUSE: Duration = Duration::from_millis(20);
 
 type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
+/// Batches that are committed together, with their senders.
+type Group<S> = Vec<(Vec<<S as Streamed>::Item>, Reply<<S as Streamed>::Kept>)>;
+
 /// Something for the writer to do.
 #[derive(Debug)]
-pub(super) enum Job {
-    /// Keep events.
-    Append { events: Vec<Event>, reply: Reply<Appended> },
+pub(super) enum Job<S: Streamed> {
+    /// Keep a batch.
+    Append { batch: Vec<S::Item>, reply: Reply<S::Kept> },
     /// Drop what has no evidence since a moment.
     Sweep { horizon: Millis, reply: Reply<Swept> },
     /// Pack a day.
     Seal { day: i64, reply: Reply<bool> },
 }
 
-pub(super) struct Writer {
-    shared: Arc<Shared>,
+pub(super) struct Writer<S: Streamed> {
+    pub(super) shared: Arc<Shared<S>>,
     options: EmbeddedOptions,
 }
 
-impl Writer {
-    pub(super) fn new(shared: Arc<Shared>, options: EmbeddedOptions) -> Writer {
+impl<S: Streamed> Writer<S> {
+    pub(super) fn new(shared: Arc<Shared<S>>, options: EmbeddedOptions) -> Writer<S> {
         Writer { shared, options }
     }
 
     /// Works until every sender is gone.
-    pub(super) fn run(self, mut queue: mpsc::Receiver<Job>) {
+    pub(super) fn run(self, mut queue: mpsc::Receiver<Job<S>>) {
         let mut next = None;
         while let Some(job) = next.take().or_else(|| queue.blocking_recv()) {
             match job {
-                Job::Append { events, reply } => {
-                    let mut waiting = events.len();
-                    let mut group = vec![(events, reply)];
-                    while waiting < COMMIT_EVENTS_MAX {
+                Job::Append { batch, reply } => {
+                    // A single sender's batch is never split.
+                    let mut waiting = S::size(&batch);
+                    let mut group = vec![(batch, reply)];
+                    while waiting < S::COMMIT_SIZE_MAX {
                         match queue.try_recv() {
-                            Ok(Job::Append { events, reply }) => {
-                                waiting += events.len();
-                                group.push((events, reply));
+                            Ok(Job::Append { batch, reply }) => {
+                                waiting += S::size(&batch);
+                                group.push((batch, reply));
                             }
                             Ok(other) => {
                                 next = Some(other);
@@ -74,7 +78,7 @@ impl Writer {
                     self.append(group);
                 }
                 Job::Sweep { horizon, reply } => {
-                    let swept = self.recovering(|writer| writer.sweep(horizon));
+                    let swept = self.recovering(|writer| S::sweep(writer, horizon));
                     let _ = reply.send(swept);
                 }
                 Job::Seal { day, reply } => {
@@ -85,13 +89,13 @@ impl Writer {
         }
     }
 
-    fn append(&self, group: Vec<(Vec<Event>, Reply<Appended>)>) {
-        let (batches, replies): (Vec<Vec<Event>>, Vec<Reply<Appended>>) = group.into_iter().unzip();
+    fn append(&self, group: Group<S>) {
+        let (batches, replies): (Vec<_>, Vec<_>) = group.into_iter().unzip();
         match self.recovering(|writer| writer.commit(batches)) {
-            Ok(appended) => {
-                for (reply, appended) in replies.into_iter().zip(appended) {
+            Ok(kept) => {
+                for (reply, kept) in replies.into_iter().zip(kept) {
                     // A sender that has gone away misses nothing but the answer.
-                    let _ = reply.send(Ok(appended));
+                    let _ = reply.send(Ok(kept));
                 }
             }
             Err(error) => {
@@ -104,7 +108,7 @@ impl Writer {
 
     /// After an error the engine refuses everything until its files are opened again, and what is in memory may
     /// be ahead of them: both are begun anew.
-    fn recovering<T>(&self, work: impl FnOnce(&Writer) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    fn recovering<T>(&self, work: impl FnOnce(&Writer<S>) -> Result<T, StoreError>) -> Result<T, StoreError> {
         if self.shared.read().files.is_none() {
             self.reopen()?;
         }
@@ -142,11 +146,102 @@ impl Writer {
         Ok(())
     }
 
-    /// Folds a group of batches in and makes them durable, all in one commit a file.
-    fn commit(&self, batches: Vec<Vec<Event>>) -> Result<Vec<Appended>, StoreError> {
+    /// Makes a group of batches durable; what each sender is told.
+    fn commit(&self, batches: Vec<Vec<S::Item>>) -> Result<Vec<S::Kept>, StoreError> {
         let started = self.options.monotonic.map(|clock| clock());
+        let (kept, new) = S::commit(self, batches)?;
+        if let (Some(on_commit), Some(clock), Some(started)) =
+            (&self.options.on_commit, self.options.monotonic, started)
+        {
+            on_commit(clock().saturating_sub(started), new);
+        }
+        Ok(kept)
+    }
+
+    /// The file of a day, made if it is the first of its day.
+    pub(super) fn file(&self, day: i64) -> Result<Arc<DayFile>, StoreError> {
+        if let Some(file) = self.shared.read().files.as_ref().and_then(|files| files.get(&day)) {
+            return Ok(Arc::clone(file));
+        }
+        let path = self.shared.path(day);
+        if !path.exists() {
+            DayFile::make(&path, S::CONTENT, self.shared.read().joint, &self.options.fault)?;
+        }
+        let file = Arc::new(DayFile::open(&path, S::CONTENT, day, CACHE_NEW_BYTES, &self.options.fault)?);
+        let mut state = self.shared.state.write().unwrap_or_else(PoisonError::into_inner);
+        state.files.get_or_insert_default().insert(day, Arc::clone(&file));
+        Ok(file)
+    }
+
+    /// The files of the days before one.
+    pub(super) fn files_before(&self, day: i64) -> Vec<Arc<DayFile>> {
+        let state = self.shared.read();
+        state.files.iter().flat_map(Files::values).filter(|file| file.day < day).cloned().collect()
+    }
+
+    /// Removes a day's file, after `forget` has forgotten it.
+    pub(super) fn drop_file(
+        &self,
+        file: &DayFile,
+        forget: impl FnOnce(&mut S::Index),
+    ) -> Result<(), StoreError> {
+        let mut state = self.shared.state.write().unwrap_or_else(PoisonError::into_inner);
+        forget(&mut state.index);
+        state.files.get_or_insert_default().remove(&file.day);
+        drop(state);
+        remove(&file.path)
+    }
+
+    /// Replaces a day's file by its sealed form.
+    fn seal(&self, day: i64) -> Result<bool, StoreError> {
+        let open = self.shared.read().files.as_ref().and_then(|files| files.get(&day)).cloned();
+        let Some(open) = open.filter(|file| !file.sealed) else { return Ok(false) };
+        let packed = open.path.with_extension(MAKING);
+        S::write_sealed(&open, &packed, &self.options.fault)?;
+        put_in_place(&packed, &open.path)?;
+        let sealed =
+            Arc::new(DayFile::open(&open.path, S::CONTENT, day, CACHE_OLD_BYTES, &self.options.fault)?);
+        let mut state = self.shared.state.write().unwrap_or_else(PoisonError::into_inner);
+        state.files.get_or_insert_default().insert(day, sealed);
+        Ok(true)
+    }
+}
+
+/// The stream of calls and events.
+#[derive(Debug)]
+pub(super) struct Records;
+
+impl Streamed for Records {
+    type Index = Index;
+    type Item = Event;
+    type Kept = Appended;
+
+    const CONTENT: Content = Content::Records;
+    const FOLDER: &'static str = "days";
+    const COMMIT_SIZE_MAX: usize = 4_000;
+
+    fn size(batch: &[Event]) -> usize {
+        batch.len()
+    }
+
+    fn index(files: &Files) -> Result<Index, StoreError> {
+        let mut index = Index::default();
+        files.values().rev().try_for_each(|file| index.read(file))?;
+        figures::count_old(files, &mut index)?;
+        Ok(index)
+    }
+
+    fn verify(files: &Files, index: &Index) -> Result<(), StoreError> {
+        figures::verify(files, index)
+    }
+
+    /// Folds a group of batches in and makes them durable, all in one commit a file.
+    fn commit(
+        writer: &Writer<Records>,
+        batches: Vec<Vec<Event>>,
+    ) -> Result<(Vec<Appended>, u64), StoreError> {
         let (appended, changes, deltas) = {
-            let state = self.shared.read();
+            let state = writer.shared.read();
             let Some(files) = &state.files else {
                 return Err(StoreError::Unavailable("the files are being opened again".to_owned()));
             };
@@ -155,20 +250,42 @@ impl Writer {
             let (changes, deltas) = batch.finish()?;
             (appended, changes, deltas)
         };
-        self.make_durable(&changes)?;
-        let mut state = self.shared.state.write().unwrap_or_else(PoisonError::into_inner);
+        writer.make_durable(&changes)?;
+        let mut state = writer.shared.state.write().unwrap_or_else(PoisonError::into_inner);
         deltas.into_iter().for_each(|delta| state.index.apply(delta));
         drop(state);
-        if let (Some(on_commit), Some(clock), Some(started)) =
-            (&self.options.on_commit, self.options.monotonic, started)
-        {
-            on_commit(clock().saturating_sub(started), appended.iter().map(|part| part.new).sum());
-        }
-        Ok(appended)
+        let new = appended.iter().map(|part| part.new).sum();
+        Ok((appended, new))
     }
 
+    /// Drops the days that hold nothing with evidence since `horizon`.
+    fn sweep(writer: &Writer<Records>, horizon: Millis) -> Result<Swept, StoreError> {
+        let mut swept = Swept::default();
+        for file in writer.files_before(horizon.day()) {
+            let (all_old, running) = writer.all_before(&file, horizon)?;
+            if !all_old {
+                continue;
+            }
+            let mut calls = 0;
+            file.view()?.scan(Table::Calls, &[], None, false, &mut |_, _| {
+                calls += 1;
+                ControlFlow::Continue(())
+            })?;
+            writer.say_swept(file.day)?;
+            writer.drop_file(&file, |index| index.forget_day(file.day, running))?;
+            swept.calls += calls;
+        }
+        Ok(swept)
+    }
+
+    fn write_sealed(file: &DayFile, path: &Path, fault: &Fault) -> Result<(), StoreError> {
+        file.write_sealed(path, fault, pack_rows)
+    }
+}
+
+impl Writer<Records> {
     /// One commit a file. Of a batch that changes several files, the first commit holds also what it changes in
-    /// the others, so that opening the files after a crash in between finishes it ([`finish_joint`](super::finish_joint)).
+    /// the others, so that opening the files after a crash in between finishes it ([`finish_joint`](super::stream::finish_joint)).
     fn make_durable(&self, changes: &ChangesByDay) -> Result<(), StoreError> {
         let touched = || changes.iter().filter(|(_, changes)| !changes.is_empty());
         // The file with the most changes is the first, so that little is written twice.
@@ -190,53 +307,15 @@ impl Writer {
         Ok(())
     }
 
-    /// The file of a day, made if it is the first of its day.
-    fn file(&self, day: i64) -> Result<Arc<DayFile>, StoreError> {
-        if let Some(file) = self.shared.read().files.as_ref().and_then(|files| files.get(&day)) {
-            return Ok(Arc::clone(file));
+    /// Keeps which days' figures will be missing entries once a file is gone.
+    fn say_swept(&self, gone: i64) -> Result<(), StoreError> {
+        let others = self.shared.read().index.sums.shared_with(gone);
+        for (other, start_s) in others {
+            let swept_s = self.shared.read().index.swept_s.max(Some(start_s));
+            self.file(other)?.commit_swept(swept_s.unwrap_or(start_s))?;
+            self.shared.state.write().unwrap_or_else(PoisonError::into_inner).index.swept_s = swept_s;
         }
-        let path = self.shared.path(day);
-        if !path.exists() {
-            DayFile::make(&path, self.shared.read().joint, &self.options.fault)?;
-        }
-        let file = Arc::new(DayFile::open(&path, day, CACHE_NEW_BYTES, &self.options.fault)?);
-        let mut state = self.shared.state.write().unwrap_or_else(PoisonError::into_inner);
-        state.files.get_or_insert_default().insert(day, Arc::clone(&file));
-        Ok(file)
-    }
-
-    /// Drops the days that hold nothing with evidence since `horizon`.
-    fn sweep(&self, horizon: Millis) -> Result<Swept, StoreError> {
-        let old: Vec<Arc<DayFile>> = {
-            let state = self.shared.read();
-            state
-                .files
-                .iter()
-                .flat_map(Files::values)
-                .filter(|file| file.day < horizon.day())
-                .cloned()
-                .collect()
-        };
-        let mut swept = Swept::default();
-        for file in old {
-            let (all_old, running) = self.all_before(&file, horizon)?;
-            if !all_old {
-                continue;
-            }
-            let mut calls = 0;
-            file.view()?.scan(Table::Calls, &[], None, false, &mut |_, _| {
-                calls += 1;
-                ControlFlow::Continue(())
-            })?;
-            {
-                let mut state = self.shared.state.write().unwrap_or_else(PoisonError::into_inner);
-                state.index.forget_day(file.day, running);
-                state.files.get_or_insert_default().remove(&file.day);
-            }
-            remove(&file.path)?;
-            swept.calls += calls;
-        }
-        Ok(swept)
+        Ok(())
     }
 
     /// Whether no call of a file from before the horizon's day reaches behind the horizon; and how many of its
@@ -253,19 +332,6 @@ impl Writer {
             }
         }
         Ok((all_before, running))
-    }
-
-    /// Replaces a day's file by its packed form.
-    fn seal(&self, day: i64) -> Result<bool, StoreError> {
-        let open = self.shared.read().files.as_ref().and_then(|files| files.get(&day)).cloned();
-        let Some(open) = open.filter(|file| !file.sealed) else { return Ok(false) };
-        let packed = open.path.with_extension(MAKING);
-        open.write_packed(&packed, &self.options.fault)?;
-        put_in_place(&packed, &open.path)?;
-        let sealed = Arc::new(DayFile::open(&open.path, day, CACHE_OLD_BYTES, &self.options.fault)?);
-        let mut state = self.shared.state.write().unwrap_or_else(PoisonError::into_inner);
-        state.files.get_or_insert_default().insert(day, sealed);
-        Ok(true)
     }
 }
 

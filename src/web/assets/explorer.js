@@ -183,8 +183,9 @@ function explain(error) {
 
 const TIMES = new Set((page?.dataset.times ?? "").split(" ").filter(Boolean));
 
-/** When a second was, in the page's zone. */
-function when(second) {
+/** When a second was, in the page's zone. What is too large for one is milliseconds. */
+function when(time) {
+  const second = time > 2e11 ? Math.floor(time / 1000) : time;
   const { tz, minutes } = document.documentElement.dataset;
   const shift = tz === "browser" ? -new Date(second * 1000).getTimezoneOffset() : Number(minutes) || 0;
   return new Date((second + shift * 60) * 1000).toISOString().slice(0, 19).replace("T", " ");
@@ -197,7 +198,7 @@ function node(value, key, depth) {
   if (value === null || typeof value !== "object") {
     const kind = typeof value === "string" ? "t" : "n";
     const parts = [...name, el("span", { className: kind }, JSON.stringify(value))];
-    if (TIMES.has(key) && value > 1e8 && value < 2e11) parts.push("   ", el("small", { className: "dim" }, when(value)));
+    if (TIMES.has(key) && value > 1e8 && value < 2e14) parts.push("   ", el("small", { className: "dim" }, when(value)));
     return parts;
   }
   const isList = Array.isArray(value);
@@ -260,7 +261,7 @@ function showHistory() {
     const shown = new URLSearchParams(query);
     const given = [...shown].filter(([name]) => name.startsWith("p.")).map(([name, value]) => `${name.slice(2)}=${value}`);
     return el("li", {},
-      el("time", {}, when(Math.floor(entry.at / 1000)).slice(11)), " ",
+      el("time", {}, when(entry.at).slice(11)), " ",
       el("a", { href: entry.link }, decodeURIComponent(path.split("/").at(-1))), " ",
       el("span", { className: entry.code ? "poor" : "good" }, entry.code || String(entry.status)), ` ${entry.ms} ms`,
       el("div", { className: "dim clip" }, given.join("  ")));

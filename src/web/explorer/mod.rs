@@ -248,7 +248,7 @@ fn show<S>(context: &Context<'_, S>, fields: &Query, prepared: &Prepared, recent
     let times: Vec<&str> = action
         .reply
         .iter()
-        .filter(|field| field.meaning.contains("UNIX second"))
+        .filter(|field| ["UNIX second", "UNIX millisecond"].iter().any(|unit| field.meaning.contains(unit)))
         .filter_map(|field| field.name.rsplit('.').next())
         .collect();
     let form = panels::Form {

@@ -13,6 +13,12 @@ use super::RECEIVED;
 
 const TERMS: Terms = Terms { app: Some(AppId(7)), client_ip: ClientIpPolicy::Keep };
 
+/// The event of a line, or why there is none.
+fn parse_line(terms: Terms, line: &str, received: Millis) -> Result<Event, String> {
+    let parsed = lines::parse(terms, line.as_bytes(), received);
+    parsed.events.into_iter().next().ok_or_else(|| parsed.refused[0].why.clone())
+}
+
 fn exported(event: &Event) -> String {
     let mut line = Vec::new();
     export::event(&mut line, event);
@@ -22,7 +28,7 @@ fn exported(event: &Event) -> String {
 #[test]
 fn a_line_becomes_an_event() {
     let check = |line: &str, expected: &str| {
-        let event = lines::parse_line(TERMS, line, RECEIVED).expect(line);
+        let event = parse_line(TERMS, line, RECEIVED).expect(line);
         assert_eq!(exported(&event).trim_end(), expected, "{line}");
     };
     check(
@@ -62,7 +68,7 @@ fn with(from: &str, to: &str) -> String {
 #[expect(clippy::too_many_lines, reason = "a table")]
 fn a_bad_line_is_refused_with_the_reason() {
     let check = |line: &str, what: &str| {
-        let why = lines::parse_line(TERMS, line, RECEIVED).expect_err(line);
+        let why = parse_line(TERMS, line, RECEIVED).expect_err(line);
         assert!(why.contains(what), "{why:?} does not say {what:?}");
         assert!(why.len() < 400, "{why:?}");
     };
@@ -97,9 +103,9 @@ fn a_bad_line_is_refused_with_the_reason() {
     check(&with("\"kind\":\"joined\",", ""), "kind: missing");
     check(
         &with("}", ",\"media\":{\"track\":\"audio\",\"on\":true}}"),
-        "media: only an event of kind media has it",
+        "media: only a line of kind media has it",
     );
-    check(&with("}", ",\"raw\":\"x\"}"), "raw: only an event of kind unknown has it");
+    check(&with("}", ",\"raw\":\"x\"}"), "raw: only a line of kind unknown has it");
     check(&with("1700000000000", "0"), "at_ms: 0 is no plausible time in milliseconds");
     check(
         &with("1700000000000", "1700000000"),
@@ -139,7 +145,7 @@ fn a_bad_line_is_refused_with_the_reason() {
         "room: an emitter_reset concerns all rooms",
     );
     let nobody = Terms { app: None, ..TERMS };
-    let why = lines::parse_line(nobody, &with("r", "r"), RECEIVED).expect_err("no application");
+    let why = parse_line(nobody, &with("r", "r"), RECEIVED).expect_err("no application");
     assert!(why.contains("app: missing"), "{why}");
 }
 
@@ -151,12 +157,21 @@ fn good_lines_are_kept_and_bad_ones_numbered() {
     assert_eq!(parsed.events.len(), 2);
     let refused: Vec<u64> = parsed.refused.iter().map(|refused| refused.line).collect();
     assert_eq!((refused, parsed.refused_count, parsed.status()), (vec![4, 5], 2, 200));
-    let reply = String::from_utf8(parsed.reply(1, 1)).expect("a reply is UTF-8");
+    let reply = String::from_utf8(parsed.reply(1, 1, 0)).expect("a reply is UTF-8");
     let expected = r#"{"new":1,"duplicate":1,"refused":2,"lines":[{"line":4,"why":"not valid JSON: expected ident at column 2"},{"line":5,"why":"kind: unknown value"#;
     assert!(reply.starts_with(expected), "{reply}");
     assert_eq!(lines::parse(TERMS, b"", RECEIVED), Parsed::default());
     assert_eq!(lines::parse(TERMS, b"", RECEIVED).status(), 200);
     assert_eq!(lines::parse(TERMS, b"\xff\n", RECEIVED).status(), 400);
+}
+
+#[test]
+fn the_reply_counts_values_of_measurements() {
+    let body = r#"{"kind":"samples","room":"r","user":"u","at_ms":[1700000000000,1700000002000],"values":{"rtt":[39,null],"aBit":[1,2]}}"#;
+    let parsed = lines::parse(TERMS, body.as_bytes(), RECEIVED);
+    assert_eq!((parsed.values(), parsed.status()), (3, 200));
+    let reply = String::from_utf8(parsed.reply(0, 0, parsed.values())).expect("a reply is UTF-8");
+    assert_eq!(reply, r#"{"new":0,"duplicate":0,"refused":0,"samples":3,"lines":[]}"#);
 }
 
 #[test]
@@ -176,7 +191,7 @@ fn a_body_of_nothing_but_trouble_costs_little() {
 fn addresses_are_masked_before_anything_else_sees_them() {
     let line = with("}", ",\"attrs\":{\"client_ip\":\"10.4.1.13\"}}");
     let check = |client_ip: ClientIpPolicy, expected: Option<&str>| {
-        let event = lines::parse_line(Terms { client_ip, ..TERMS }, &line, RECEIVED).expect("sound");
+        let event = parse_line(Terms { client_ip, ..TERMS }, &line, RECEIVED).expect("sound");
         assert_eq!(event.attrs.get(&Attr::ClientIp).map(String::as_str), expected);
     };
     check(ClientIpPolicy::Keep, Some("10.4.1.13"));
@@ -307,7 +322,7 @@ proptest! {
         let line = exported(&event);
         prop_assert_eq!(line.matches('\n').count(), 1);
         let terms = Terms { app: None, client_ip: ClientIpPolicy::Keep };
-        let again = lines::parse_line(terms, line.trim_end_matches('\n'), Millis(0)).expect("an export can be read");
+        let again = parse_line(terms, line.trim_end_matches('\n'), Millis(0)).expect("an export can be read");
         prop_assert_eq!(&again, &event);
         prop_assert_eq!(again.received, event.received);
         prop_assert_eq!(exported(&again), line);

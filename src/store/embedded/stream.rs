@@ -1,0 +1,273 @@
+//! One of the store's two streams: its files in a directory of their own, its queue, its writer.
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::batch::Files;
+use super::disk::Fault;
+use super::file::{DayFile, Joint, MAKING};
+use super::index::Index;
+use super::keys::Content;
+use super::reader::Reader;
+use super::values;
+use super::writer::{Job, Records, Writer};
+use super::{CACHE_NEW_BYTES, CACHE_OLD_BYTES, EmbeddedOptions};
+use crate::records::Millis;
+use crate::store::{StoreError, Swept};
+
+/// Jobs that may wait for a writer; more is told to the sender.
+const QUEUE_JOBS_MAX: usize = 1_024;
+
+/// What a stream is of, and what its writer does with it.
+pub(super) trait Streamed: Sized + Debug + 'static {
+    /// What is known of the files in memory.
+    type Index: Default + Debug + Send + Sync;
+    /// One thing of a batch.
+    type Item: Debug + Send;
+    /// What a sender is told of its batch.
+    type Kept: Debug + Send;
+
+    /// What its files hold.
+    const CONTENT: Content;
+    /// Where they are, below the data directory.
+    const FOLDER: &'static str;
+    /// Of what waits, one commit takes about so much, by [`Streamed::size`].
+    const COMMIT_SIZE_MAX: usize;
+
+    /// How much a batch is.
+    fn size(batch: &[Self::Item]) -> usize;
+
+    /// The index of files that were opened.
+    fn index(files: &Files) -> Result<Self::Index, StoreError>;
+
+    /// Compares what the files hold with what it was made of.
+    fn verify(files: &Files, index: &Self::Index) -> Result<(), StoreError>;
+
+    /// Makes a group of batches durable; what each sender is told, and how many events were new.
+    fn commit(
+        writer: &Writer<Self>,
+        batches: Vec<Vec<Self::Item>>,
+    ) -> Result<(Vec<Self::Kept>, u64), StoreError>;
+
+    /// Drops the days that hold nothing since `horizon`.
+    fn sweep(writer: &Writer<Self>, horizon: Millis) -> Result<Swept, StoreError>;
+
+    /// Writes the sealed form of a file.
+    fn write_sealed(file: &DayFile, path: &Path, fault: &Fault) -> Result<(), StoreError>;
+}
+
+/// A stream, open.
+#[derive(Debug)]
+pub(super) struct Stream<S: Streamed> {
+    pub(super) shared: Arc<Shared<S>>,
+    jobs: Option<mpsc::Sender<Job<S>>>,
+    writer: Option<std::thread::JoinHandle<()>>,
+}
+
+/// What questions and the writer share.
+#[derive(Debug)]
+pub(super) struct Shared<S: Streamed> {
+    pub(super) dir: PathBuf,
+    pub(super) state: RwLock<State<S>>,
+}
+
+/// The open files, and what is known of them. `None` of files: they are being opened again after an error.
+#[derive(Debug)]
+pub(super) struct State<S: Streamed> {
+    pub(super) files: Option<Files>,
+    pub(super) index: S::Index,
+    /// The number of the last batch that changed several files.
+    pub(super) joint: u64,
+}
+
+impl<S: Streamed> Default for State<S> {
+    fn default() -> State<S> {
+        State { files: None, index: S::Index::default(), joint: 0 }
+    }
+}
+
+impl<S: Streamed> Shared<S> {
+    fn new(data_dir: &Path) -> Shared<S> {
+        Shared { dir: data_dir.join(S::FOLDER), state: RwLock::default() }
+    }
+
+    pub(super) fn read(&self) -> RwLockReadGuard<'_, State<S>> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn with_files<T>(
+        &self,
+        question: impl FnOnce(&Files, &S::Index) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let state = self.read();
+        match &state.files {
+            Some(files) => question(files, &state.index),
+            None => Err(StoreError::Unavailable("the files are being opened again".to_owned())),
+        }
+    }
+
+    pub(super) fn path(&self, day: i64) -> PathBuf {
+        self.dir.join(file_name(day))
+    }
+
+    /// Opens every file, from nothing.
+    pub(super) fn open_files(&self, fault: &Fault) -> Result<State<S>, StoreError> {
+        let mut days: Vec<i64> = Vec::new();
+        let entries = std::fs::read_dir(&self.dir).map_err(|error| refused(&self.dir, &error))?;
+        for entry in entries {
+            let path = entry.map_err(|error| refused(&self.dir, &error))?.path();
+            match path.extension().and_then(|extension| extension.to_str()) {
+                // What was not finished is of no use: a day's own file is whole, or not there yet.
+                Some(MAKING) => std::fs::remove_file(&path).map_err(|error| refused(&path, &error))?,
+                Some("redb") => days.push(day_of_file(&path)?),
+                _ => {}
+            }
+        }
+        days.sort_unstable();
+        let mut files = Files::new();
+        for (newer, &day) in days.iter().rev().enumerate() {
+            let cache = if newer < 2 { CACHE_NEW_BYTES } else { CACHE_OLD_BYTES };
+            let file = DayFile::open(&self.path(day), S::CONTENT, day, cache, fault)?;
+            files.insert(day, Arc::new(file));
+        }
+        let joint = finish_joint(&files)?;
+        let index = S::index(&files)?;
+        Ok(State { files: Some(files), index, joint })
+    }
+}
+
+impl Shared<Records> {
+    pub(super) fn ask<T>(
+        &self,
+        question: impl FnOnce(Reader<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.with_files(|files, index: &Index| question(Reader { files, index }))
+    }
+}
+
+/// Finishes a batch over several files that was cut off between two of its commits; the number of the last such
+/// batch. What it changes is kept for longer than needed: a file that has seen that batch, or one after it, is left
+/// as it is, and one that is gone was dropped.
+fn finish_joint(files: &Files) -> Result<u64, StoreError> {
+    let mut last = 0;
+    for file in files.values() {
+        if let Some((number, beside)) = file.beside()? {
+            for (day, changes) in values::decode_changes(&beside)? {
+                if let Some(other) = files.get(&day)
+                    && other.joint()? < number
+                {
+                    other.commit(&changes, Some(Joint { number, beside: None }))?;
+                }
+            }
+        }
+        last = last.max(file.joint()?);
+    }
+    Ok(last)
+}
+
+pub(super) fn refused(path: &Path, error: &std::io::Error) -> StoreError {
+    StoreError::Refused(format!("cannot use {}: {error}", path.display()))
+}
+
+/// `2026-11-22.redb`
+fn file_name(day: i64) -> String {
+    let date = jiff::civil::date(1970, 1, 1).checked_add(jiff::Span::new().days(day));
+    date.map_or_else(|_| format!("day{day}.redb"), |date| format!("{date}.redb"))
+}
+
+fn day_of_file(path: &Path) -> Result<i64, StoreError> {
+    let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    let date: Result<jiff::civil::Date, _> = stem.parse();
+    let since = date.and_then(|date| jiff::civil::date(1970, 1, 1).until(date));
+    match since {
+        Ok(span) => Ok(i64::from(span.get_days())),
+        Err(_) => Err(StoreError::Refused(format!(
+            "{} is not the name of a day's file, which is like 2026-11-22.redb",
+            path.display()
+        ))),
+    }
+}
+
+impl<S: Streamed> Stream<S> {
+    /// Opens the files below a data directory, and starts the writer.
+    pub(super) fn open(data_dir: &Path, options: EmbeddedOptions) -> Result<Stream<S>, StoreError> {
+        let shared = Arc::new(Shared::<S>::new(data_dir));
+        std::fs::create_dir_all(&shared.dir).map_err(|error| refused(&shared.dir, &error))?;
+        *shared.state.write().unwrap_or_else(PoisonError::into_inner) = shared.open_files(&options.fault)?;
+        let (jobs, queue) = mpsc::channel(QUEUE_JOBS_MAX);
+        let writer = Writer::new(Arc::clone(&shared), options);
+        let writer = std::thread::Builder::new()
+            .name(format!("store {}", S::FOLDER))
+            .spawn(move || writer.run(queue))
+            .map_err(|error| StoreError::Unavailable(format!("cannot start the writer: {error}")))?;
+        Ok(Stream { shared, jobs: Some(jobs), writer: Some(writer) })
+    }
+
+    /// Keeps a batch.
+    pub(super) async fn append(&self, batch: Vec<S::Item>) -> Result<S::Kept, StoreError> {
+        self.send(|reply| Job::Append { batch, reply }).await
+    }
+
+    /// Drops the days that hold nothing since `horizon`.
+    pub(super) async fn sweep(&self, horizon: Millis) -> Result<Swept, StoreError> {
+        self.send(|reply| Job::Sweep { horizon, reply }).await
+    }
+
+    /// Seals the days before one; how many.
+    pub(super) async fn seal(&self, before: i64) -> Result<u64, StoreError> {
+        let open: Vec<i64> = {
+            let state = self.shared.read();
+            let files = state.files.iter().flatten();
+            files.filter(|(day, file)| **day < before && !file.sealed).map(|(&day, _)| day).collect()
+        };
+        let mut sealed = 0;
+        for day in open {
+            sealed += u64::from(self.send(|reply| Job::Seal { day, reply }).await?);
+        }
+        Ok(sealed)
+    }
+
+    async fn send<T>(
+        &self,
+        job: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Job<S>,
+    ) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let gone = || StoreError::Unavailable("the writer has stopped".to_owned());
+        let jobs = self.jobs.as_ref().ok_or_else(gone)?;
+        jobs.try_send(job(reply)).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => StoreError::Busy,
+            mpsc::error::TrySendError::Closed(_) => gone(),
+        })?;
+        answer.await.map_err(|_| gone())?
+    }
+}
+
+impl<S: Streamed> Drop for Stream<S> {
+    fn drop(&mut self) {
+        // Closing the queue ends the writer once it has answered what waits.
+        self.jobs = None;
+        if let Some(writer) = self.writer.take() {
+            let _ = writer.join();
+        }
+    }
+}
+
+/// Verifies every checksum of every file of a stream, and what is counted in them; its days.
+pub(super) fn verify<S: Streamed>(data_dir: &Path) -> Result<BTreeSet<i64>, StoreError> {
+    let shared = Shared::<S>::new(data_dir);
+    if !shared.dir.exists() {
+        return Ok(BTreeSet::new());
+    }
+    let State { files, index, .. } = shared.open_files(&Fault::default())?;
+    let files = files.unwrap_or_default();
+    S::verify(&files, &index)?;
+    let days: BTreeSet<i64> = files.into_keys().collect();
+    for &day in &days {
+        DayFile::open(&shared.path(day), S::CONTENT, day, CACHE_NEW_BYTES, &Fault::default())?.verify()?;
+    }
+    Ok(days)
+}
