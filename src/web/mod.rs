@@ -9,10 +9,12 @@ mod assets;
 mod call;
 mod calls;
 mod data;
+mod explorer;
 mod lanes;
 mod prefs;
 mod query;
 mod score;
+mod search;
 mod shell;
 mod words;
 
@@ -26,9 +28,9 @@ use prefs::Prefs;
 use query::Query;
 use shell::{Nav, View};
 
-use crate::actions::Policy;
+use crate::actions::{Account, Api, Policy};
 use crate::records::{AppId, Millis};
-use crate::store::{Store, StoreError};
+use crate::store::{Memory, Store, StoreError};
 
 /// What may be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,12 +142,17 @@ pub struct Web<S> {
     policy: Policy,
     store: Arc<S>,
     access: Access,
+    /// Says what is wrong with a question before it is asked: it knows no records, and does not count.
+    rehearsal: Api<Memory>,
 }
 
 /// What every page is given.
 struct Context<'a, S> {
     policy: &'a Policy,
+    /// Those that the viewer may see.
+    accounts: Vec<&'a Account>,
     store: &'a S,
+    rehearsal: &'a Api<Memory>,
     view: View<'a>,
     query: &'a Query,
     now: Millis,
@@ -173,7 +180,9 @@ impl<S> Context<'_, S> {
 impl<S: Store + 'static> Web<S> {
     /// Over `store`, for the accounts of `policy`, as `access` allows.
     pub fn new(policy: Policy, store: Arc<S>, access: Access) -> Web<S> {
-        Web { policy, store, access }
+        let uncounted = Policy { requests_per_second: 0, ..policy.clone() };
+        let rehearsal = Api::new(uncounted, Arc::new(Memory::default()));
+        Web { policy, store, access, rehearsal }
     }
 
     /// Answers one request.
@@ -198,8 +207,15 @@ impl<S: Store + 'static> Web<S> {
         let apps = accounts.iter().flat_map(|account| account.apps.iter().copied()).collect();
         let view =
             View { prefs, apps, path: asked.path, query: asked.query, can_sign_out: self.access.asks() };
-        let context =
-            Context { policy: &self.policy, store: &*self.store, view, query: &query, now: asked.now };
+        let context = Context {
+            policy: &self.policy,
+            accounts,
+            store: &*self.store,
+            rehearsal: &self.rehearsal,
+            view,
+            query: &query,
+            now: asked.now,
+        };
         match self.show(&context, asked).await {
             Ok(shown) => shown,
             Err(trouble) => self.excuse(&context, &trouble),
@@ -221,6 +237,10 @@ impl<S: Store + 'static> Web<S> {
                 let comm_id = query::text_of(comm_id).ok_or(Trouble::NotFound)?;
                 data::call(context, &comm_id).await
             }
+            (Method::Get, ["explorer"]) => Ok(explorer::index(context)),
+            (Method::Post, ["explorer", "prepare"]) => explorer::prepare(context, asked).await,
+            (Method::Get, ["explorer", action]) => explorer::page(context, asked, action).await,
+            (Method::Get, ["search"]) => Ok(search::find(context)),
             (Method::Get | Method::Post, _) => Err(Trouble::NotFound),
         }
     }

@@ -12,6 +12,16 @@ impl Query {
         Query(form_urlencoded::parse(text.as_bytes()).into_owned().collect())
     }
 
+    /// These pairs.
+    pub(super) fn of(pairs: Vec<(String, String)>) -> Query {
+        Query(pairs)
+    }
+
+    /// Every value of a name.
+    pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
     /// The first value of a name; an empty one counts as none.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str()).filter(|v| !v.is_empty())
