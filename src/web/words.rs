@@ -148,4 +148,7 @@ words! {
     freeze: "Freezes", "卡顿";
     video_frozen: "Video frozen", "视频卡顿";
     audio_stutter: "Audio stutter", "音频卡顿";
+
+    foreign_origin: "The form was not sent by a page of this server. Behind a proxy that changes Host, set public_hosts.",
+        "该表单并非由本服务器的页面发送。若代理改写了 Host，请设置 public_hosts。";
 }
