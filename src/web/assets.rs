@@ -60,7 +60,7 @@ pub(super) fn show(asset: &Asset, known: Option<&str>) -> Shown {
 mod tests {
     use super::*;
 
-    /// What a page may weigh: the bounds of `docs/ui.md`.
+    /// What a page may weigh: the bounds of `docs/dashboard.md`.
     #[test]
     fn files_stay_within_their_budgets() {
         let bytes = |kind: &str| -> usize {

@@ -75,7 +75,7 @@ pub struct Shown {
 }
 
 /// Headers of every answer. No inline style or script, nothing of another host, no frame around it.
-pub const SECURITY_HEADERS: [(&str, &str); 4] = [
+pub const SECURITY_HEADERS: [(&str, &str); 5] = [
     (
         "content-security-policy",
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; \
@@ -84,6 +84,7 @@ pub const SECURITY_HEADERS: [(&str, &str); 4] = [
     ("x-content-type-options", "nosniff"),
     ("referrer-policy", "same-origin"),
     ("cross-origin-opener-policy", "same-origin"),
+    ("cross-origin-resource-policy", "same-origin"),
 ];
 
 const HTML: &str = "text/html; charset=utf-8";
@@ -195,14 +196,15 @@ impl<S: Store + 'static> Web<S> {
         match asked.path {
             "/ui/set" => return prefs::set(asked, &query),
             "/ui/login" => return self.access.login(asked, &prefs, &self.policy).await,
-            "/ui/logout" if asked.method == Method::Post => return self.access.logout(asked),
+            "/ui/logout" if asked.method == Method::Post => return self.access.logout(asked, &self.policy),
             _ => {}
         }
         let Some(accounts) = self.access.viewer(asked, &self.policy) else {
             return access::ask_to_sign_in(asked, &prefs);
         };
-        if asked.method == Method::Post && !access::is_same_origin(asked) {
-            return Shown::page(403, html! { "The request comes from another site." });
+        if asked.method == Method::Post && !access::is_same_origin(asked, &self.policy) {
+            let text = prefs.lang.foreign_origin();
+            return Shown::page(403, shell::bare(&prefs, text, html! {}));
         }
         let apps = accounts.iter().flat_map(|account| account.apps.iter().copied()).collect();
         let view =

@@ -271,4 +271,7 @@ words! {
         "常见错误都无法得到该签名。请粘贴您的规范请求串或待签名字符串以查看差异，并确认 SecretKey 是否正确。";
     cause_unreadable: "That is no signature, no header `Authorization`, no canonical request, and no string to sign.",
         "这不是签名、`Authorization` 请求头、规范请求串或待签名字符串。";
+
+    foreign_origin: "The form was not sent by a page of this server. Behind a proxy that changes Host, set public_hosts.",
+        "该表单并非由本服务器的页面发送。若代理改写了 Host，请设置 public_hosts。";
 }

@@ -30,8 +30,23 @@ fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value[name].as_str().unwrap()
 }
 
+/// All vectors, file by file.
+pub(crate) fn all() -> Vec<Value> {
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(folder()).unwrap().map(|file| file.unwrap().path()).collect();
+    files.sort();
+    let mut all = Vec::new();
+    for file in files.iter().filter(|file| !file.ends_with("00-config.json")) {
+        let set = read(file);
+        let vectors = set["vectors"].as_array().unwrap();
+        assert_eq!(set["count"].as_u64().unwrap(), u64::try_from(vectors.len()).unwrap(), "{file:?}");
+        all.extend(vectors.iter().cloned());
+    }
+    all
+}
+
 /// The accounts that all vectors assume.
-fn accounts() -> Vec<Account> {
+pub(crate) fn accounts() -> Vec<Account> {
     let config = read(&folder().join("00-config.json"));
     let account = |account: &Value| Account {
         name: text(account, "name").into(),
@@ -94,21 +109,13 @@ fn is_empty_list(response: &Value) -> bool {
 async fn every_vector_gets_its_verdict() {
     let policy = Policy { accounts: accounts(), requests_per_second: 0, ..Policy::default() };
     let api = Api::new(policy, Arc::new(Memory::default()));
-    let mut files: Vec<PathBuf> =
-        std::fs::read_dir(folder()).unwrap().map(|file| file.unwrap().path()).collect();
-    files.sort();
-    let (mut count, mut wrong) = (0, Vec::new());
-    for file in files.iter().filter(|file| !file.ends_with("00-config.json")) {
-        let set = read(file);
-        let vectors = set["vectors"].as_array().unwrap();
-        assert_eq!(set["count"].as_u64().unwrap(), u64::try_from(vectors.len()).unwrap(), "{file:?}");
-        for vector in vectors {
-            count += 1;
-            wrong.extend(replay(&api, vector).await);
-        }
+    let all = all();
+    let mut wrong = Vec::new();
+    for vector in &all {
+        wrong.extend(replay(&api, vector).await);
     }
-    assert!(wrong.is_empty(), "{} of {count} vectors:\n{}", wrong.len(), wrong.join("\n"));
-    assert_eq!(count, VECTORS);
+    assert!(wrong.is_empty(), "{} of {} vectors:\n{}", wrong.len(), all.len(), wrong.join("\n"));
+    assert_eq!(all.len(), VECTORS);
 }
 
 /// The hosts that a client may have signed: the header as it was sent, without a port, without a scheme.

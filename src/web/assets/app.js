@@ -5,7 +5,7 @@ const root = document.documentElement;
 // The server writes times, so it must know the distance to UTC. The page is right from the next request on.
 const minutes = -new Date().getTimezoneOffset();
 if (root.dataset.tz === "browser" && root.dataset.minutes !== String(minutes)) {
-  document.cookie = `tzo=${minutes}; path=/ui; max-age=31536000; samesite=strict`;
+  document.cookie = `tzo=${minutes}; path=/ui; max-age=31536000; samesite=lax`;
   if (!sessionStorage.zoneTold) {
     sessionStorage.zoneTold = "1";
     location.reload();
