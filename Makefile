@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: help run check test test-quick clients janus browser docs bench fuzz deny clean
+.PHONY: help run check test test-quick clients janus browser pictures docs bench fuzz deny clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -27,12 +27,17 @@ janus: ## a real Janus with real media reports to the real binary
 	tests/janus/install
 	.test/py-janus/bin/python tests/janus/run.py target/debug/rollbook
 
-browser: ## the script for pages in a real Chromium, against the real binary
+browser: ## the dashboard, and the script for pages, in a real Chromium, against the real binary
 	cargo build --locked
 	tests/browser/install
 	tests/browser/run target/debug/rollbook
 
 test: check test-quick clients janus browser ## the gate: everything above; CI runs this and nothing else
+
+pictures: ## make docs/pictures/ anew: every page of the dashboard in both themes
+	cargo build --locked
+	tests/browser/install pictures
+	tests/browser/pictures target/debug/rollbook
 
 docs: ## write the generated parts of docs/ anew from the tables in the code
 	UPDATE=1 cargo test --locked -- docs_of the_documentation the_operators_page

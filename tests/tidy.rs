@@ -77,6 +77,7 @@ const DOCUMENTS: &[&str] = &[
     "docs/api.md",
     "docs/client.md",
     "docs/config.md",
+    "docs/dashboard.md",
     "docs/deviations.md",
     "docs/errors.md",
     "docs/events.md",

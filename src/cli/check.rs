@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use super::settings::{self, Found, Where};
-use super::{Surroundings, say};
+use super::{Surroundings, password, say};
 use crate::http::tls;
 use crate::store::embedded::Embedded;
 
@@ -24,6 +24,10 @@ pub(super) fn run(arguments: &Arguments, surroundings: &Surroundings) -> anyhow:
     if let Some(files) = &config.tls {
         tls::acceptor(&files.cert_file, &files.key_file)?;
         say("tls: certificate and key fit");
+    }
+    if let Some(file) = config.ui.password_file.as_ref().filter(|_| config.ui.enabled) {
+        let accounts = password::access(&config, file, [0; 32])?.accounts().count();
+        say(&format!("pages: {} has passwords of {accounts} accounts", file.display()));
     }
     if !config.data_dir.exists() {
         say(&format!("store: {} does not exist yet", config.data_dir.display()));

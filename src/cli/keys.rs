@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, anyhow};
 
 use super::settings::{self, Where};
-use super::{Surroundings, random};
+use super::{Surroundings, password, random};
 use crate::clock::Clock;
 use crate::ingest;
 use crate::records::AppId;
@@ -25,6 +25,8 @@ enum What {
     New,
     /// Print a token with which the client of one user may send statistics and attributes.
     ClientToken(ClientToken),
+    /// Set the password with which an account signs in to the pages.
+    UiPassword(password::Arguments),
 }
 
 #[derive(Debug, clap::Args)]
@@ -54,6 +56,7 @@ pub(super) fn run(arguments: &Arguments, surroundings: &Surroundings) -> anyhow:
             writeln!(out, "[[account.key]]\nsecret_id  = \"{secret_id}\"\nsecret_key = \"{secret_key}\"")?;
         }
         What::ClientToken(wanted) => writeln!(out, "{}", client_token(wanted, surroundings)?)?,
+        What::UiPassword(wanted) => password::write(wanted, surroundings)?,
     }
     Ok(ExitCode::SUCCESS)
 }

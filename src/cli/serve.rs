@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::settings::{self, First, Found, Where};
-use super::{Surroundings, hints, random, say};
+use super::{Surroundings, hints, password, random, say};
 use crate::actions::Api;
 use crate::clock::{self, Clock};
 use crate::config::Config;
@@ -162,14 +162,16 @@ pub(super) async fn serve(config: &Config, running: Running) -> anyhow::Result<(
 /// Who may see the pages.
 fn access(config: &Config, listener: &TcpListener) -> anyhow::Result<Access> {
     if let Some(file) = &config.ui.password_file {
-        let text = std::fs::read_to_string(file)
-            .with_context(|| format!("cannot read `ui.password_file` {}", file.display()))?;
-        return Access::with_passwords(&text, random()?).with_context(|| format!("{}", file.display()));
+        return password::access(config, file, random()?);
     }
-    if listener.local_addr()?.ip().to_canonical().is_loopback() {
+    // A proxy on this machine, which `public_hosts` is set for, brings others to the loopback address.
+    if listener.local_addr()?.ip().to_canonical().is_loopback() && config.public_hosts.is_empty() {
         return Ok(Access::open());
     }
-    tracing::warn!("the pages are closed: set `ui.password_file`, which `rollbook keys ui-password` writes");
+    tracing::warn!(
+        "the pages are closed, since others can reach them and no password is set: \
+         `rollbook keys ui-password` sets one, `ui.enabled = false` switches them off"
+    );
     Ok(Access::closed())
 }
 

@@ -8,8 +8,8 @@ use flate2::write::GzEncoder;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{
-    ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION,
-    VARY,
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue,
+    LOCATION, VARY,
 };
 use hyper::{Method, Request, Response, StatusCode};
 
@@ -56,16 +56,13 @@ impl<S: Store + 'static> Server<S> {
 
 /// Whether a GET of `/` is somebody with a browser, and no question: those name what they ask.
 pub(super) fn is_browser(request: &Request<Incoming>) -> bool {
-    let accepts = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok());
+    let headers = request.headers();
+    let accepts = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
+    let asks = |name: &HeaderName| *name == AUTHORIZATION || name.as_str().starts_with("x-tc-");
     request.method() == Method::GET
         && accepts.is_some_and(|accept| accept.contains("text/html"))
-        && !has_question(request.headers(), request.uri().query().unwrap_or_default())
-}
-
-fn has_question(headers: &HeaderMap, query: &str) -> bool {
-    const NAMES: [&str; 3] = ["Action", "Version", "Signature"];
-    let in_query = form_urlencoded::parse(query.as_bytes()).any(|(name, _)| NAMES.contains(&&*name));
-    in_query || headers.contains_key("authorization") || headers.contains_key("x-tc-action")
+        && request.uri().query().is_none_or(str::is_empty)
+        && !headers.keys().any(asks)
 }
 
 /// To the pages.

@@ -5,7 +5,7 @@
 //! signs it. Passwords are kept as argon2id hashes in a file that `rollbook keys ui-password` writes.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 
 use argon2::Argon2;
@@ -30,8 +30,9 @@ const COOKIE: &str = "rollbook_session";
 const SESSION_S: i64 = 12 * 3_600;
 /// Attempts to sign in from one address in one minute.
 const ATTEMPTS_MAX: u32 = 5;
-/// Addresses whose attempts are remembered; when there are more, all wait for the next minute.
-const ADDRESSES_MAX: usize = 10_000;
+/// Attempts from all addresses in one minute. Somebody with many addresses gets no more guesses than these, and the
+/// calls that are recorded meanwhile keep their processor; who is signed in notices nothing.
+const ALL_ATTEMPTS_MAX: u32 = 100;
 /// Passwords that are verified at one time: each takes 19 MiB and tens of milliseconds.
 const VERIFYING_MAX: usize = 2;
 
@@ -58,6 +59,7 @@ enum Door {
 struct Attempts {
     minute: i64,
     by_address: HashMap<IpAddr, u32>,
+    all: u32,
 }
 
 /// What is wrong with a file of passwords.
@@ -68,6 +70,14 @@ pub enum PasswordError {
     Line {
         /// Its number, from 1.
         line: usize,
+    },
+    /// An account has two passwords, of which only one can be meant.
+    #[error("line {line}: account `{account}` has a password already")]
+    Twice {
+        /// Its number, from 1.
+        line: usize,
+        /// The account.
+        account: String,
     },
     /// A password cannot be hashed.
     #[error("the password cannot be hashed: {0}")]
@@ -112,9 +122,21 @@ impl Access {
             let (account, hash) = entry.ok_or(PasswordError::Line { line: number })?;
             let hash = format!("$argon2id${hash}");
             PasswordHash::new(&hash).map_err(|_| PasswordError::Line { line: number })?;
+            if passwords.iter().any(|(other, _)| other == account) {
+                return Err(PasswordError::Twice { line: number, account: account.to_owned() });
+            }
             passwords.push((account.to_owned(), hash));
         }
         Ok(Access::new(if passwords.is_empty() { Door::Closed } else { Door::Passwords(passwords) }, key))
+    }
+
+    /// The accounts that have a password.
+    pub fn accounts(&self) -> impl Iterator<Item = &str> {
+        let passwords: &[(String, String)] = match &self.door {
+            Door::Passwords(passwords) => passwords,
+            Door::Open | Door::Closed => &[],
+        };
+        passwords.iter().map(|(account, _)| account.as_str())
     }
 
     /// Whether anybody has to sign in.
@@ -167,8 +189,8 @@ impl Access {
         if asked.method == Method::Get {
             return form(prefs, 200, None, asked.query);
         }
-        if !is_same_origin(asked) {
-            return form(prefs, 403, Some(words.sign_in_wrong()), asked.query);
+        if !is_same_origin(asked, policy) {
+            return form(prefs, 403, Some(words.foreign_origin()), asked.query);
         }
         if !self.may_try(asked.peer, asked.now) {
             return form(prefs, 429, Some(words.sign_in_slow()), asked.query);
@@ -183,6 +205,7 @@ impl Access {
             tracing::info!(account = known.map(|(name, _)| name.as_str()), "somebody could not sign in");
             return form(prefs, 401, Some(words.sign_in_wrong()), asked.query);
         }
+        tracing::info!(account, "somebody signed in");
         let ends_s = asked.now.secs() + SESSION_S;
         let payload = URL_SAFE_NO_PAD.encode(format!("{ends_s} {account}"));
         let seal = URL_SAFE_NO_PAD.encode(self.seal(&payload));
@@ -190,10 +213,7 @@ impl Access {
         let cookie = format!(
             "{COOKIE}={payload}.{seal}; Path=/ui; Max-Age={SESSION_S}; HttpOnly; SameSite=Strict{secure}"
         );
-        let query = Query::parse(asked.query);
-        let back =
-            query.text("back").filter(|back| back.starts_with("/ui/") && !back.contains(['\\', '\r', '\n']));
-        Shown::see_other(back.unwrap_or("/ui/")).with("set-cookie", cookie)
+        Shown::see_other(Query::parse(asked.query).back()).with("set-cookie", cookie)
     }
 
     async fn verify(&self, hash: &str, password: &str) -> bool {
@@ -211,19 +231,20 @@ impl Access {
         let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
         let minute = now.secs().div_euclid(60);
         if attempts.minute != minute {
-            *attempts = Attempts { minute, by_address: HashMap::new() };
+            *attempts = Attempts { minute, ..Attempts::default() };
         }
-        if attempts.by_address.len() >= ADDRESSES_MAX && !attempts.by_address.contains_key(&peer) {
+        let own = attempts.by_address.get(&neighbourhood(peer)).copied().unwrap_or_default();
+        if own >= ATTEMPTS_MAX || attempts.all >= ALL_ATTEMPTS_MAX {
             return false;
         }
-        let count = attempts.by_address.entry(peer).or_default();
-        *count += 1;
-        *count <= ATTEMPTS_MAX
+        attempts.by_address.insert(neighbourhood(peer), own + 1);
+        attempts.all += 1;
+        true
     }
 
     /// `/ui/logout`.
-    pub(super) fn logout(&self, asked: &Asked<'_>) -> Shown {
-        if !is_same_origin(asked) {
+    pub(super) fn logout(&self, asked: &Asked<'_>, policy: &Policy) -> Shown {
+        if !is_same_origin(asked, policy) {
             return Shown::see_other("/ui/");
         }
         let secure = if asked.is_tls { "; Secure" } else { "" };
@@ -232,8 +253,19 @@ impl Access {
     }
 }
 
+/// What counts as one address: of IPv6 the first half, since the other half is anybody's to choose.
+fn neighbourhood(peer: IpAddr) -> IpAddr {
+    match peer.to_canonical() {
+        IpAddr::V4(peer) => IpAddr::V4(peer),
+        IpAddr::V6(peer) => IpAddr::V6(Ipv6Addr::from_bits(peer.to_bits() & !u128::from(u64::MAX))),
+    }
+}
+
+/// Headers that a proxy adds: what comes with one of them comes from somewhere else.
+const FORWARDED: [&str; 5] = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"];
+
 /// Whether the page was asked for by the name of this machine. A foreign name that leads here belongs to a page that
-/// wants to read what only this machine may see.
+/// wants to read what only this machine may see; a proxy on this machine speaks for others.
 fn is_of_this_machine(asked: &Asked<'_>) -> bool {
     let host = (asked.header)("host").unwrap_or_default();
     let name = match host.strip_prefix('[') {
@@ -241,34 +273,42 @@ fn is_of_this_machine(asked: &Asked<'_>) -> bool {
         None => host.split(':').next().unwrap_or_default(),
     };
     let is_loopback = name.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback());
-    asked.peer.to_canonical().is_loopback() && (is_loopback || name.eq_ignore_ascii_case("localhost"))
+    asked.peer.to_canonical().is_loopback()
+        && (is_loopback || name.eq_ignore_ascii_case("localhost"))
+        && !FORWARDED.iter().any(|name| (asked.header)(name).is_some())
 }
 
-/// Whether a post comes from a page of ours, as the browser says.
-pub(super) fn is_same_origin(asked: &Asked<'_>) -> bool {
-    let host = (asked.header)("host").unwrap_or_default();
-    match ((asked.header)("origin"), (asked.header)("sec-fetch-site")) {
-        // Behind a proxy that ends TLS the scheme is another; the name is what counts.
-        (Some(origin), _) => origin.split_once("://").is_some_and(|(_, name)| name == host),
-        (None, site) => site == Some("same-origin"),
+/// Whether a post comes from a page of ours, as the browser says. Where it says nothing, it is none.
+pub(super) fn is_same_origin(asked: &Asked<'_>, policy: &Policy) -> bool {
+    if let Some(site) = (asked.header)("sec-fetch-site") {
+        return site == "same-origin";
     }
+    // Behind a proxy that ends TLS the scheme is another; the name is what counts.
+    let Some((_, origin)) = (asked.header)("origin").and_then(|origin| origin.split_once("://")) else {
+        return false;
+    };
+    let name = origin.rsplit_once(':').map_or(origin, |(name, _)| name);
+    let is_public = |host: &String| host.eq_ignore_ascii_case(name) || host.eq_ignore_ascii_case(origin);
+    (asked.header)("host") == Some(origin) || policy.public_hosts.iter().any(is_public)
 }
 
 /// What somebody sees who may not see the page.
 pub(super) fn ask_to_sign_in(asked: &Asked<'_>, prefs: &Prefs) -> Shown {
     let words = prefs.lang;
-    let path = asked.path.strip_prefix("/ui").unwrap_or_default();
-    if matches!(path, "/login") {
+    if asked.path == "/ui/login" {
         return closed(prefs, words.sign_in_off());
     }
-    if asked.method == Method::Get
-        && (asked.header)("accept").is_some_and(|accept| accept.contains("text/html"))
-    {
-        let back = format!("{}{}{}", asked.path, if asked.query.is_empty() { "" } else { "?" }, asked.query);
-        let query = Query::default().with("back", Some(&back));
-        return Shown::see_other(&format!("/ui/login{query}"));
+    let accepts_html = (asked.header)("accept").is_some_and(|accept| accept.contains("text/html"));
+    if asked.method == Method::Post || !accepts_html {
+        return closed(prefs, words.sign_in());
     }
-    closed(prefs, words.sign_in())
+    let here = format!("{}{}{}", asked.path, if asked.query.is_empty() { "" } else { "?" }, asked.query);
+    if (asked.header)("sec-fetch-site") == Some("cross-site") {
+        // A link in a ticket: the browser keeps the session to itself until the page is asked for from here.
+        return Shown::page(200, shell::again(prefs, &here));
+    }
+    let query = Query::default().with("back", Some(&here));
+    Shown::see_other(&format!("/ui/login{query}"))
 }
 
 fn closed(prefs: &Prefs, text: &str) -> Shown {
@@ -317,6 +357,21 @@ mod tests {
         assert!(access.may_try(one, NOW.plus(60_000)));
     }
 
+    #[test]
+    fn many_addresses_are_no_way_around_the_limit() {
+        let access = Access::closed();
+        let tries = |peers: &[IpAddr]| peers.iter().filter(|peer| access.may_try(**peer, NOW)).count();
+        let network: Vec<_> =
+            (0..50).map(|host| IpAddr::from([0x2001, 0xdb8, 0, 7, 0, 0, host, 1])).collect();
+        assert_eq!(tries(&network), 5, "a network of IPv6 is one address");
+        let mapped: Vec<_> =
+            (0..50).map(|host| IpAddr::from([0, 0, 0, 0, 0, 0xffff, 0x0a00, host])).collect();
+        assert_eq!(tries(&mapped), 50, "IPv4 stays IPv4");
+        let many: Vec<_> = (0..5_000_u32).map(|host| IpAddr::V4((0x0b00_0000 + host).into())).collect();
+        assert_eq!(tries(&many), 45, "100 a minute are the most");
+        assert!(access.may_try(IpAddr::from([10, 0, 0, 1]), NOW.plus(60_000)));
+    }
+
     #[tokio::test]
     async fn a_written_password_verifies_and_another_does_not() {
         let line = hash_password("main", b"correct horse", &[3; 16]).unwrap();
@@ -329,29 +384,67 @@ mod tests {
             Access::with_passwords("main:secret", [1; 32]).err(),
             Some(PasswordError::Line { line: 1 })
         );
+        assert_eq!(
+            Access::with_passwords(&format!("{line}\n\n{line}"), [1; 32]).err(),
+            Some(PasswordError::Twice { line: 3, account: "main".to_owned() })
+        );
+    }
+
+    /// Asks the same of a request with these headers.
+    fn with_headers<T>(headers: &[(&str, &str)], peer: [u8; 4], ask: impl Fn(&Asked<'_>) -> T) -> T {
+        let header = |name: &str| headers.iter().find(|(other, _)| *other == name).map(|(_, value)| *value);
+        ask(&Asked {
+            method: Method::Post,
+            path: "/ui/",
+            query: "",
+            header: &header,
+            body: b"",
+            peer: IpAddr::from(peer),
+            is_tls: false,
+            now: NOW,
+        })
     }
 
     #[test]
     fn only_the_names_of_this_machine_open_the_door() {
-        let check = |host: &'static str, peer: [u8; 4], expected: bool| {
-            let header = move |name: &str| (name == "host").then_some(host);
-            let asked = Asked {
-                method: Method::Get,
-                path: "/ui/",
-                query: "",
-                header: &header,
-                body: b"",
-                peer: IpAddr::from(peer),
-                is_tls: false,
-                now: NOW,
-            };
-            assert_eq!(is_of_this_machine(&asked), expected, "{host}");
+        let check = |headers: &[(&str, &str)], peer: [u8; 4], expected: bool| {
+            assert_eq!(with_headers(headers, peer, is_of_this_machine), expected, "{headers:?}");
         };
-        check("localhost:9180", [127, 0, 0, 1], true);
-        check("127.0.0.1:9180", [127, 0, 0, 1], true);
-        check("[::1]:9180", [127, 0, 0, 1], true);
-        check("evil.example:9180", [127, 0, 0, 1], false);
-        check("127.0.0.1:9180", [10, 0, 0, 1], false);
-        check("", [127, 0, 0, 1], false);
+        check(&[("host", "localhost:9180")], [127, 0, 0, 1], true);
+        check(&[("host", "127.0.0.1:9180")], [127, 0, 0, 1], true);
+        check(&[("host", "[::1]:9180")], [127, 0, 0, 1], true);
+        check(&[("host", "evil.example:9180")], [127, 0, 0, 1], false);
+        check(&[("host", "127.0.0.1.evil.example")], [127, 0, 0, 1], false);
+        check(&[("host", "localhost.evil.example")], [127, 0, 0, 1], false);
+        check(&[("host", "127.0.0.1:9180")], [10, 0, 0, 1], false);
+        check(&[("host", "")], [127, 0, 0, 1], false);
+        check(&[], [127, 0, 0, 1], false);
+        for name in FORWARDED {
+            check(&[("host", "127.0.0.1:9180"), (name, "10.0.0.1")], [127, 0, 0, 1], false);
+        }
+    }
+
+    #[test]
+    fn a_post_says_that_it_comes_from_a_page_of_ours() {
+        let policy = Policy { public_hosts: vec!["calls.example.com".to_owned()], ..Policy::default() };
+        let check = |headers: &[(&str, &str)], expected: bool| {
+            let all = [headers, &[("host", "10.0.0.5:9180")]].concat();
+            let found = with_headers(&all, [10, 0, 0, 1], |asked| is_same_origin(asked, &policy));
+            assert_eq!(found, expected, "{headers:?}");
+        };
+        check(&[("origin", "http://10.0.0.5:9180")], true);
+        check(&[("origin", "https://10.0.0.5:9180")], true);
+        check(&[("origin", "http://10.0.0.5")], false);
+        check(&[("origin", "http://10.0.0.5:9181")], false);
+        check(&[("origin", "https://calls.example.com")], true);
+        check(&[("origin", "https://calls.example.com:8443")], true);
+        check(&[("origin", "https://calls.example.com.evil.example")], false);
+        check(&[("origin", "null")], false);
+        check(&[("origin", "")], false);
+        check(&[], false);
+        check(&[("sec-fetch-site", "same-origin")], true);
+        for site in ["cross-site", "same-site", "none", ""] {
+            check(&[("origin", "http://10.0.0.5:9180"), ("sec-fetch-site", site)], false);
+        }
     }
 }

@@ -24,6 +24,7 @@ const ASSETS: &[Asset] = &[
     Asset { name: "time.js", content_type: SCRIPT, content: include_str!("assets/time.js") },
     Asset { name: "plot.js", content_type: SCRIPT, content: include_str!("assets/plot.js") },
     Asset { name: "call.js", content_type: SCRIPT, content: include_str!("assets/call.js") },
+    Asset { name: "explorer.js", content_type: SCRIPT, content: include_str!("assets/explorer.js") },
     Asset { name: "icon.svg", content_type: SVG, content: include_str!("assets/icon.svg") },
 ];
 
@@ -59,7 +60,7 @@ pub(super) fn show(asset: &Asset, known: Option<&str>) -> Shown {
 mod tests {
     use super::*;
 
-    /// What a page may weigh: the bounds of `docs/ui.md`.
+    /// What a page may weigh: the bounds of `docs/dashboard.md`.
     #[test]
     fn files_stay_within_their_budgets() {
         let bytes = |kind: &str| -> usize {

@@ -9,10 +9,12 @@ mod assets;
 mod call;
 mod calls;
 mod data;
+mod explorer;
 mod lanes;
 mod prefs;
 mod query;
 mod score;
+mod search;
 mod shell;
 mod words;
 
@@ -26,9 +28,9 @@ use prefs::Prefs;
 use query::Query;
 use shell::{Nav, View};
 
-use crate::actions::Policy;
+use crate::actions::{Account, Api, Policy};
 use crate::records::{AppId, Millis};
-use crate::store::{Store, StoreError};
+use crate::store::{Memory, Store, StoreError};
 
 /// What may be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +75,7 @@ pub struct Shown {
 }
 
 /// Headers of every answer. No inline style or script, nothing of another host, no frame around it.
-pub const SECURITY_HEADERS: [(&str, &str); 4] = [
+pub const SECURITY_HEADERS: [(&str, &str); 5] = [
     (
         "content-security-policy",
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; \
@@ -82,6 +84,7 @@ pub const SECURITY_HEADERS: [(&str, &str); 4] = [
     ("x-content-type-options", "nosniff"),
     ("referrer-policy", "same-origin"),
     ("cross-origin-opener-policy", "same-origin"),
+    ("cross-origin-resource-policy", "same-origin"),
 ];
 
 const HTML: &str = "text/html; charset=utf-8";
@@ -140,12 +143,17 @@ pub struct Web<S> {
     policy: Policy,
     store: Arc<S>,
     access: Access,
+    /// Says what is wrong with a question before it is asked: it knows no records, and does not count.
+    rehearsal: Api<Memory>,
 }
 
 /// What every page is given.
 struct Context<'a, S> {
     policy: &'a Policy,
+    /// Those that the viewer may see.
+    accounts: Vec<&'a Account>,
     store: &'a S,
+    rehearsal: &'a Api<Memory>,
     view: View<'a>,
     query: &'a Query,
     now: Millis,
@@ -173,7 +181,9 @@ impl<S> Context<'_, S> {
 impl<S: Store + 'static> Web<S> {
     /// Over `store`, for the accounts of `policy`, as `access` allows.
     pub fn new(policy: Policy, store: Arc<S>, access: Access) -> Web<S> {
-        Web { policy, store, access }
+        let uncounted = Policy { requests_per_second: 0, ..policy.clone() };
+        let rehearsal = Api::new(uncounted, Arc::new(Memory::default()));
+        Web { policy, store, access, rehearsal }
     }
 
     /// Answers one request.
@@ -186,20 +196,28 @@ impl<S: Store + 'static> Web<S> {
         match asked.path {
             "/ui/set" => return prefs::set(asked, &query),
             "/ui/login" => return self.access.login(asked, &prefs, &self.policy).await,
-            "/ui/logout" if asked.method == Method::Post => return self.access.logout(asked),
+            "/ui/logout" if asked.method == Method::Post => return self.access.logout(asked, &self.policy),
             _ => {}
         }
         let Some(accounts) = self.access.viewer(asked, &self.policy) else {
             return access::ask_to_sign_in(asked, &prefs);
         };
-        if asked.method == Method::Post && !access::is_same_origin(asked) {
-            return Shown::page(403, html! { "The request comes from another site." });
+        if asked.method == Method::Post && !access::is_same_origin(asked, &self.policy) {
+            let text = prefs.lang.foreign_origin();
+            return Shown::page(403, shell::bare(&prefs, text, html! {}));
         }
         let apps = accounts.iter().flat_map(|account| account.apps.iter().copied()).collect();
         let view =
             View { prefs, apps, path: asked.path, query: asked.query, can_sign_out: self.access.asks() };
-        let context =
-            Context { policy: &self.policy, store: &*self.store, view, query: &query, now: asked.now };
+        let context = Context {
+            policy: &self.policy,
+            accounts,
+            store: &*self.store,
+            rehearsal: &self.rehearsal,
+            view,
+            query: &query,
+            now: asked.now,
+        };
         match self.show(&context, asked).await {
             Ok(shown) => shown,
             Err(trouble) => self.excuse(&context, &trouble),
@@ -221,6 +239,10 @@ impl<S: Store + 'static> Web<S> {
                 let comm_id = query::text_of(comm_id).ok_or(Trouble::NotFound)?;
                 data::call(context, &comm_id).await
             }
+            (Method::Get, ["explorer"]) => Ok(explorer::index(context)),
+            (Method::Post, ["explorer", "prepare"]) => explorer::prepare(context, asked).await,
+            (Method::Get, ["explorer", action]) => explorer::page(context, asked, action).await,
+            (Method::Get, ["search"]) => Ok(search::find(context)),
             (Method::Get | Method::Post, _) => Err(Trouble::NotFound),
         }
     }

@@ -155,14 +155,11 @@ impl Prefs {
 pub(super) fn set(asked: &Asked<'_>, query: &Query) -> Shown {
     const KNOWN: [(&str, &[&str]); 3] =
         [("theme", &["auto", "light", "dark"]), ("tz", &["browser", "utc", "cst"]), ("lang", &["en", "zh"])];
-    // Only to pages of ours: `//host` would be another one.
-    let back =
-        query.text("back").filter(|back| back.starts_with("/ui/") && !back.contains(['\\', '\r', '\n']));
-    let mut shown = Shown::see_other(back.unwrap_or("/ui/"));
+    let mut shown = Shown::see_other(query.back());
     for (name, values) in KNOWN {
         if let Some(value) = query.text(name).filter(|value| values.contains(value)) {
             let secure = if asked.is_tls { "; Secure" } else { "" };
-            let cookie = format!("{name}={value}; Path=/ui; Max-Age={COOKIE_AGE_S}; SameSite=Strict{secure}");
+            let cookie = format!("{name}={value}; Path=/ui; Max-Age={COOKIE_AGE_S}; SameSite=Lax{secure}");
             shown = shown.with("set-cookie", cookie);
         }
     }

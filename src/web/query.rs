@@ -12,6 +12,16 @@ impl Query {
         Query(form_urlencoded::parse(text.as_bytes()).into_owned().collect())
     }
 
+    /// These pairs.
+    pub(super) fn of(pairs: Vec<(String, String)>) -> Query {
+        Query(pairs)
+    }
+
+    /// Every value of a name.
+    pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
     /// The first value of a name; an empty one counts as none.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str()).filter(|v| !v.is_empty())
@@ -27,6 +37,13 @@ impl Query {
         self.text(name)
             .map(|list| list.split(',').filter(|part| !part.is_empty()).collect())
             .unwrap_or_default()
+    }
+
+    /// Where `back` leads, if that is a page of ours: `//host` would be another's.
+    pub(super) fn back(&self) -> &str {
+        let is_ours =
+            |back: &&str| back.starts_with("/ui/") && !back.contains(|c: char| c == '\\' || c.is_control());
+        self.text("back").filter(is_ours).unwrap_or("/ui/")
     }
 
     /// All pairs.
@@ -60,6 +77,31 @@ pub(super) fn text_of(segment: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn back_leads_to_pages_of_ours_only() {
+        let check = |back: &str, expected: &str| {
+            let query = Query::default().with("back", Some(back));
+            assert_eq!(Query::parse(&query[1..]).back(), expected, "{back:?}");
+        };
+        check("/ui/calls?q=%2F&u=a", "/ui/calls?q=%2F&u=a");
+        for foreign in [
+            "//evil.example/ui/",
+            "https://evil.example/ui/",
+            "/ui",
+            "ui/calls",
+            "/uix/",
+            "/metrics",
+            "/ui/\\evil.example",
+            "/ui/\r\nset-cookie: a=b",
+            "/ui/\t/evil.example",
+            " /ui/",
+            "javascript:alert(1)",
+            "",
+        ] {
+            check(foreign, "/ui/");
+        }
+    }
 
     #[test]
     fn addresses_are_read_and_changed() {

@@ -1,4 +1,5 @@
-//! How good it was, in one word a stretch of time and one number a user. The thresholds are those of `docs/ui.md`.
+//! How good it was, in one word a stretch of time and one number a user. `docs/dashboard.md` says it to
+//! whoever looks.
 
 use std::collections::BTreeMap;
 
@@ -115,6 +116,19 @@ mod tests {
         assert_eq!(score(&runs), Some((5.0 + 3.0 + 3.0 + 1.0 + 1.0) / 5.0));
         assert_eq!(first_poor(&runs), Some(Millis(130_000)));
         assert_eq!(score(&Runs::new()), None);
+    }
+
+    #[test]
+    fn the_page_has_the_table() {
+        let page = include_str!("../../docs/dashboard.md");
+        let (_, rest) = page.split_once("<!-- thresholds -->\n").unwrap();
+        let (table, _) = rest.split_once("<!-- /thresholds -->").unwrap();
+        let row = |(metric, fair, poor): &(Metric, f64, f64)| {
+            let less = if fair < poor { "" } else { " or less" };
+            format!("| `{}` | {fair}{less} | {poor}{less} |\n", metric.name())
+        };
+        let rows: String = THRESHOLDS.iter().map(row).collect();
+        assert_eq!(table, format!("| measured | fair from | poor from |\n| --- | --- | --- |\n{rows}"));
     }
 
     #[test]

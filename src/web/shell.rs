@@ -76,6 +76,21 @@ pub(super) fn bare(prefs: &Prefs, title: &str, content: Markup) -> Markup {
     document(prefs, title, body)
 }
 
+/// A page that asks for itself again, as a page of ours.
+pub(super) fn again(prefs: &Prefs, here: &str) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang=(prefs.lang.tag()) {
+            head {
+                meta charset="utf-8";
+                meta http-equiv="refresh" content={ "0;url=" (here) };
+                title { "rollbook" }
+            }
+            body { main { h1 { a href=(here) { "rollbook" } } } }
+        }
+    }
+}
+
 fn document(prefs: &Prefs, title: &str, body: Markup) -> Markup {
     html! {
         (DOCTYPE)

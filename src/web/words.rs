@@ -148,4 +148,130 @@ words! {
     freeze: "Freezes", "卡顿";
     video_frozen: "Video frozen", "视频卡顿";
     audio_stutter: "Audio stutter", "音频卡顿";
+    actions: "Actions", "接口列表";
+    actions_found: "actions", "个接口";
+    quick_search: "Action or parameter", "接口或参数";
+    call_quality: "Call quality", "通话质量";
+    old_names: "Old names", "旧接口名";
+    old_name_of: "The old name of", "旧接口名，现为";
+    nothing_found: "No action, parameter or field has these words.", "没有接口、参数或字段包含这些词。";
+    required: "required", "必填";
+    required_only: "Required only", "仅必填参数";
+    parameters: "Parameters", "参数";
+    sign_as: "Sign as", "签名方式";
+    key: "Key", "密钥";
+    typed_key: "a key typed in below", "在下方输入密钥";
+    typed_hint: "A key that is typed in is used for this page only and is kept nowhere.", "输入的密钥仅用于当前页面，不会保存。";
+    region: "Region", "地域";
+    method: "Method", "签名方法";
+    transport: "Transport", "请求方式";
+    another_key: "Another key, another time", "其他密钥、其他时间";
+    timestamp: "Timestamp (empty: now)", "时间戳（留空为当前时间）";
+    list_hint: "One a line.", "每行一个。";
+    send: "Send request", "发送请求";
+    prepare: "Sign", "生成签名";
+    copy_link: "Copy link", "复制链接";
+    reset: "Reset to example", "恢复示例";
+    results: "Results", "结果";
+    response: "Response", "响应";
+    request: "Request", "请求";
+    signature: "Signature", "签名";
+    code_tab: "Code", "代码";
+    reference: "Reference", "参考";
+    history: "History", "历史";
+    not_sent: "Nothing has been sent yet.", "尚未发送请求。";
+    no_history: "What is sent in this tab is listed here: parameters only, never a key.", "此标签页中发送的请求会列在这里：仅含参数，不含密钥。";
+    not_reached: "The server could not be reached", "无法连接服务器";
+    sending: "Sending …", "发送中…";
+    records: "records", "条记录";
+    tree: "Tree", "树状";
+    raw: "Raw", "原文";
+    copy: "Copy", "复制";
+    copied: "Copied", "已复制";
+    name: "Name", "名称";
+    kind: "Type", "类型";
+    meaning: "Meaning", "含义";
+    reply: "Reply", "返回";
+    error_codes: "Error codes", "错误码";
+    code: "Code", "错误码";
+    example: "Example", "示例";
+    may_retry: "Trying again may help.", "可重试。";
+    step_canonical: "Canonical request", "规范请求串";
+    step_hash: "Its hash", "规范请求串的哈希";
+    step_string: "String to sign", "待签名字符串";
+    step_keys: "Keys", "派生密钥";
+    step_header: "Header Authorization", "请求头 Authorization";
+    step_sorted: "Sorted parameters", "排序后的参数";
+    step_hmac: "Signature", "签名";
+    about_canonical: "Method, path, query, signed headers, a blank line, their names, SHA-256 of the body.",
+        "请求方法、路径、查询串、参与签名的请求头、空行、请求头名称、请求体的 SHA-256。";
+    about_hash: "SHA-256 of the canonical request, in lower-case hexadecimal digits.", "规范请求串的 SHA-256，小写十六进制。";
+    about_string: "Algorithm, timestamp, scope with the UTC date of the timestamp, hash of the canonical request.",
+        "算法、时间戳、含时间戳 UTC 日期的凭证范围、规范请求串的哈希。";
+    about_keys: "HMAC of the date with TC3 + SecretKey; of the service with that; of tc3_request with that. The last key signs.",
+        "以 TC3+SecretKey 对日期做 HMAC，其结果对服务名做 HMAC，再对 tc3_request 做 HMAC；最后的密钥用于签名。";
+    about_header: "HMAC-SHA256 of the string to sign with the last key, in hexadecimal digits, is its Signature.",
+        "用最后的密钥对待签名字符串做 HMAC-SHA256，十六进制结果即 Signature。";
+    about_sorted: "All parameters but Signature, by the bytes of their names, values not encoded.",
+        "除 Signature 外的全部参数，按名称字节排序，值不编码。";
+    about_source: "Method, host, path, ? and the sorted parameters.", "请求方法、主机、路径、? 及排序后的参数。";
+    about_hmac: "HMAC of it with the SecretKey, in base64; it is encoded like every value when it is sent.",
+        "用 SecretKey 做 HMAC 并以 Base64 表示；发送时与其他值一样需要编码。";
+    keys_hidden: "Not shown: whoever has these can sign all day, and the key is the server's.",
+        "不予显示：持有派生密钥即可在当日签名，而该密钥由服务器保管。";
+    compare: "Compare with mine", "与我的签名比较";
+    compare_hint: "Paste your signature, your header Authorization, your canonical request, or your string to sign.",
+        "粘贴您的签名、Authorization 请求头、规范请求串或待签名字符串。";
+    compare_do: "Compare", "比较";
+    first_difference: "First difference, line and character", "首个差异（行:字符）";
+    difference_legend: "− yours, + right", "− 您的，+ 正确的";
+    cause_same: "It is the same: the signature is right.", "一致：签名正确。";
+    cause_date: "Wrong date: the scope has `{0}`, but the UTC date of the timestamp is `{1}`. It is the date in UTC, not the local one.",
+        "日期错误：凭证范围为 `{0}`，而时间戳的 UTC 日期为 `{1}`。应使用 UTC 日期而非本地日期。";
+    cause_host_without_port: "The host was signed without its port. This server takes that too; sign what the header `Host` says.",
+        "签名时主机未带端口。本服务器同样接受；应按 `Host` 请求头签名。";
+    cause_host_with_port: "The host was signed with a port that the header `Host` does not have: `{0}`.",
+        "签名时主机带了 `Host` 请求头中没有的端口：`{0}`。";
+    cause_host: "Another host was signed: `{0}`.", "签名时使用了其他主机：`{0}`。";
+    cause_header_order: "The headers are in another order: `content-type` comes before `host`, in the lines and in `SignedHeaders`.",
+        "请求头顺序不同：无论在各行还是 `SignedHeaders` 中，`content-type` 都应在 `host` 之前。";
+    cause_signed_headers: "Other headers were signed: `{0}`. That is right only if the request says so in `SignedHeaders` and sends them.",
+        "参与签名的请求头不同：`{0}`。仅当请求在 `SignedHeaders` 中如此声明并发送时才正确。";
+    cause_newline: "The blank line behind the signed headers is missing: each header ends with a line end, then comes one more.",
+        "参与签名的请求头之后缺少空行：每个请求头以换行结尾，其后还有一个换行。";
+    cause_line_ends: "The line ends differ: one `\n` between lines, none at the end.", "换行不同：各行之间为一个 `\n`，末尾没有换行。";
+    cause_body_blanks: "Another body was signed: the same values with other blanks or line breaks. Sign the very bytes that are sent.",
+        "签名的请求体不同：值相同但空白或换行不同。应对实际发送的字节签名。";
+    cause_body_order: "Another body was signed: its keys are in another order. Sign the very bytes that are sent.",
+        "签名的请求体不同：键的顺序不同。应对实际发送的字节签名。";
+    cause_body_escapes: "Another body was signed: letters are written as `\\u…`. Sign the very bytes that are sent.",
+        "签名的请求体不同：字符被写成 `\\u…`。应对实际发送的字节签名。";
+    cause_body_empty: "An empty body was signed.", "签名时使用了空请求体。";
+    cause_body_unsigned: "`UNSIGNED-PAYLOAD` was signed in the body's place; then the header `X-TC-Content-SHA256` must say so.",
+        "以 `UNSIGNED-PAYLOAD` 代替请求体签名；此时必须发送 `X-TC-Content-SHA256` 请求头。";
+    cause_body_other: "Another body was signed: its hash differs.", "签名的请求体不同：哈希不一致。";
+    cause_content_type: "Another `Content-Type` was signed: `{0}`.", "签名时使用了其他 `Content-Type`：`{0}`。";
+    cause_capitals: "Capitals: names and values of signed headers and the signature are in lower case.",
+        "大小写：参与签名的请求头名称和值以及签名均应为小写。";
+    cause_clock: "The clock is off: it was signed {0} s from this time. More than 300 s are refused.",
+        "时钟偏差：签名时间相差 {0} 秒，超过 300 秒将被拒绝。";
+    cause_key: "Another key signed: that of `{0}`.", "使用了其他密钥：`{0}`。";
+    cause_secret_blanks: "The SecretKey has a blank or a line break before or behind it.", "SecretKey 前后多出空白或换行。";
+    cause_secret_is_id: "The SecretId was used where the SecretKey belongs.", "误将 SecretId 当作 SecretKey 使用。";
+    cause_service: "Another service in the scope: `{0}`, not `trtc`.", "凭证范围中的服务名为 `{0}`，而不是 `trtc`。";
+    cause_method: "Another method was signed: `{0}`.", "签名时使用了其他请求方法：`{0}`。";
+    cause_query: "The parameters were written in another way, or one is missing. Sign the very bytes that are sent.",
+        "参数的写法不同，或缺少某个参数。应对实际发送的字节签名。";
+    cause_encoded: "Encoded values were signed; version 1 signs them as they are, and encodes them afterwards.",
+        "签名时使用了编码后的值；签名方法 v1 应先对原值签名，再编码。";
+    cause_not_sorted: "The parameters were not sorted by their names.", "参数未按名称排序。";
+    cause_scheme: "It is made by another scheme, `{0}`, than the one that is chosen.", "它使用了另一种签名方法 `{0}`，与所选不同。";
+    cause_canonical: "The hash of the canonical request differs. Paste that, to see where.", "规范请求串的哈希不同。请粘贴规范请求串以定位差异。";
+    cause_unknown: "None of the usual mistakes gives this signature. Paste your canonical request or string to sign, to see where they part. Is the SecretKey the right one?",
+        "常见错误都无法得到该签名。请粘贴您的规范请求串或待签名字符串以查看差异，并确认 SecretKey 是否正确。";
+    cause_unreadable: "That is no signature, no header `Authorization`, no canonical request, and no string to sign.",
+        "这不是签名、`Authorization` 请求头、规范请求串或待签名字符串。";
+
+    foreign_origin: "The form was not sent by a page of this server. Behind a proxy that changes Host, set public_hosts.",
+        "该表单并非由本服务器的页面发送。若代理改写了 Host，请设置 public_hosts。";
 }

@@ -57,12 +57,19 @@ impl std::fmt::Debug for Kept {
     }
 }
 
-/// The key for one day and service: `HMAC(HMAC(HMAC("TC3" + secret, date), service), "tc3_request")`.
+/// The key for one day and service.
 pub(super) fn derive(secret: &[u8], date: &[u8], service: &[u8]) -> Signer {
+    let [_, _, signing] = chain(secret, date, service);
+    signer(&signing)
+}
+
+/// The keys of a day, of a service, and of signing: `HMAC(HMAC(HMAC("TC3" + secret, date), service), "tc3_request")`.
+pub(super) fn chain(secret: &[u8], date: &[u8], service: &[u8]) -> [[u8; 32]; 3] {
     let prefixed = [b"TC3", secret].concat();
-    let date_key = round(signer(&prefixed), date);
-    let service_key = round(signer(&date_key), service);
-    signer(&round(signer(&service_key), b"tc3_request"))
+    let of_date = round(signer(&prefixed), date);
+    let of_service = round(signer(&of_date), service);
+    let signing = round(signer(&of_service), b"tc3_request");
+    [of_date, of_service, signing]
 }
 
 pub(super) fn round(mut signer: Signer, message: &[u8]) -> [u8; 32] {
@@ -70,7 +77,7 @@ pub(super) fn round(mut signer: Signer, message: &[u8]) -> [u8; 32] {
     signer.finalize().into_bytes().into()
 }
 
-fn signer(key: &[u8]) -> Signer {
+pub(super) fn signer(key: &[u8]) -> Signer {
     // HMAC takes keys of every length; the empty one stands in for a failure that cannot be.
     Signer::new_from_slice(key).unwrap_or_else(|_| Signer::new(&hmac::digest::Key::<Signer>::default()))
 }

@@ -16,6 +16,9 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const INSTALLED = join(ROOT, ".test");
 const BINARY = process.env.ROLLBOOK;
 
+/** What drives the browser, and what looks at its pages. */
+export const installed = createRequire(join(INSTALLED, "browser/"));
+
 export const APP = 1400000001;
 export const INGEST_TOKEN = "token-of-the-browser-tests";
 const KEY = { secretId: "AKIDbrowserTestsbrowserTests0000000001", secretKey: "secretOfTheBrowserTests000000001" };
@@ -32,7 +35,7 @@ ingest_token = "${INGEST_TOKEN}"
 `;
 
 // How long one test may take, its servers and browser included.
-const TEST_MS_MAX = 120_000;
+const TEST_MS_MAX = 240_000;
 
 // Runs `test` with what has been started by `start` functions, and ends all of that, whatever happens.
 export async function using(starts, test) {
@@ -53,12 +56,13 @@ export async function using(starts, test) {
   }
 }
 
-// `rollbook serve`, in memory or with a data directory of its own.
-export const rollbook = ({ isDurable = false } = {}) => async () => {
+// `rollbook serve`, in memory or with a data directory of its own; where its clock stands still, at which second.
+export const rollbook = ({ isDurable = false, clock } = {}) => async () => {
   const folder = mkdtempSync(join(INSTALLED, "browser-"));
   const config = join(folder, "rollbook.toml");
   writeFileSync(config, SETTINGS, { mode: 0o600 });
   const where = isDurable ? ["--data-dir", join(folder, "data")] : ["--memory"];
+  if (clock) where.push("--clock", `${clock}`);
   const flags = ["serve", "--config", config, "--listen", "127.0.0.1:0", "--log-format", "json", ...where];
   const server = spawn(BINARY, flags, { cwd: folder, stdio: ["ignore", "ignore", "pipe"] });
   const ended = once(server, "exit");
@@ -77,7 +81,9 @@ export const rollbook = ({ isDurable = false } = {}) => async () => {
   const post = async (path, body) => {
     const headers = { Authorization: `Bearer ${INGEST_TOKEN}` };
     const reply = await fetch(address + path, { method: "POST", headers, body });
-    assert.equal(reply.status, 200, await reply.text());
+    const text = await reply.text();
+    assert.equal(reply.status, 200, text);
+    return JSON.parse(text);
   };
   return {
     origin: address,
@@ -85,6 +91,11 @@ export const rollbook = ({ isDurable = false } = {}) => async () => {
     // Neutral events: each a kind, a user, and when, in milliseconds.
     tell: (room, ...events) =>
       post("/ingest/events", events.map(([kind, user, at_ms]) => JSON.stringify({ kind, room, user, at_ms })).join("\n")),
+    // Whole lines of neutral events and measurements, all of which have to be taken.
+    feed: async (lines) => {
+      const { refused, lines: why } = await post("/ingest/events", lines.map((line) => JSON.stringify(line)).join("\n"));
+      assert.equal(refused, 0, JSON.stringify(why));
+    },
     // A token that is good for this user's statistics.
     token: (room, user, ...more) => {
       const asked = ["keys", "client-token", "--config", config, "--app", `${APP}`, "--room", room, "--user", user, ...more];
@@ -105,7 +116,7 @@ export const rollbook = ({ isDurable = false } = {}) => async () => {
 
 // Debian's Chromium, whose camera shows a test picture and whose microphone beeps.
 export const chromium = () => async () => {
-  const { chromium } = createRequire(join(INSTALLED, "browser/"))("playwright-core");
+  const { chromium } = installed("playwright-core");
   const args = [
     "--headless=new", "--allow-loopback-in-peer-connection", "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream", "--disable-quic",
     "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -114,15 +125,16 @@ export const chromium = () => async () => {
   const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args, chromiumSandbox });
   return {
     // A page at an address, in a context of its own; `said` is what its console said, `asked` what it asked for.
-    open: async (url) => {
-      const context = await browser.newContext();
+    open: async (url, { options, prepare = () => {} } = {}) => {
+      const context = await browser.newContext(options);
+      await prepare(context);
       const page = await context.newPage();
       const said = [], asked = [];
       page.on("console", (message) => said.push(`${message.type()}: ${message.text()}`));
       page.on("pageerror", (error) => said.push(`thrown: ${error}`));
       page.on("request", (request) => asked.push(request));
-      await page.goto(url);
-      return { page, context, said, asked };
+      const reply = await page.goto(url);
+      return { page, context, said, asked, reply };
     },
     stop: () => browser.close(),
   };

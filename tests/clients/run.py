@@ -39,6 +39,9 @@ MAIN, TEMPORARY, BURST, STRANGER = key(1), key(2, "sts/token+of=the client tests
 LIVEKIT = {"app": 1400000004, "key": key(5), "api_key": "APIclientTests", "api_secret": "secretOfTheLiveKitServer-0123456789"}
 # The clock stands an hour after the evening of `docs/sources.md`.
 SOURCES = {"app": 1400000005, "key": key(6), "token": "token-of-the-sources-page", "clock": 1795374000}
+EXPLORER = {"app": 1400000006, **key(7)}
+# Rooms of these names are asked for by the explorer's samples, each in the literals of its language.
+HOSTILE = ["a\"b'c\\d\ne\tf", "$HOME `id` ${1} #{2} %s !x", "\\'; exit 1 #", "李😀\u202e</script>", "[\"x\"]", "-x", "\\", "@/etc/passwd"]
 
 
 def account(name, app, *keys):
@@ -50,6 +53,8 @@ def account(name, app, *keys):
     lines += ["[[account.app]]", f"sdk_app_id = {app}"]
     if app == APP:
         lines += [f'trtc_callback_key = "{CALLBACK_KEY}"', f'ingest_token = "{INGEST_TOKEN}"']
+    if app == EXPLORER["app"]:
+        lines += [f'ingest_token = "{INGEST_TOKEN}-{app}"']
     if app == SOURCES["app"]:
         lines += [f'ingest_token = "{SOURCES["token"]}"']
     if app == LIVEKIT["app"]:
@@ -139,14 +144,22 @@ def tell_story(server, start):
     attributes = {"room": "218695", "user": "bob", "at_ms": (start + 31) * 1000, "sdk_version": "4.3.14", "client_ip": "203.0.113.7"}
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {INGEST_TOKEN}"}
     server.post("/ingest/attributes", json.dumps(attributes).encode(), headers)
+    tell_rooms(server, start)
     tell_media(server, start)
     tell_quality(server, start)
     tell_yesterday(server, start)
 
 
-def post_lines(server, lines):
+def tell_rooms(server, start):
+    """Rooms of hostile names, in an application of their own."""
+    lines = [{"kind": kind, "room": room, "user": "u", "at_ms": (start + at) * 1000}
+             for room in HOSTILE for kind, at in (("joined", 1), ("left", 9), ("room_destroyed", 10))]
+    post_lines(server, lines, f"{INGEST_TOKEN}-{EXPLORER['app']}")
+
+
+def post_lines(server, lines, token=INGEST_TOKEN):
     """Posts neutral lines; all of them are taken."""
-    headers = {"Content-Type": "application/x-ndjson", "Authorization": f"Bearer {INGEST_TOKEN}"}
+    headers = {"Content-Type": "application/x-ndjson", "Authorization": f"Bearer {token}"}
     reply = json.loads(server.post("/ingest/events", "\n".join(json.dumps(line) for line in lines).encode(), headers))
     assert reply["refused"] == 0, reply
 
@@ -258,7 +271,7 @@ def main():
     try:
         # No limit here: the clients together ask more than twenty times a second.
         accounts = [account("main", APP, MAIN, TEMPORARY), account("other", 1400000003, STRANGER)]
-        accounts.append(account("livekit", LIVEKIT["app"], LIVEKIT["key"]))
+        accounts += [account("livekit", LIVEKIT["app"], LIVEKIT["key"]), account("explorer", EXPLORER["app"], EXPLORER)]
         settings = "\n".join(["[limits]", "requests_per_second = 0", *accounts])
         servers.append(Server.with_settings(binary, folder, "main", settings))
         servers.append(Server.with_settings(binary, folder, "default", account("burst", 1400000002, BURST)))
@@ -273,7 +286,8 @@ def main():
         tell_story(servers[0], start)
         story = {
             "endpoint": servers[0].endpoint, "app": APP, "ingest_token": INGEST_TOKEN, "start": start, "from": start - 200, "to": now + 60,
-            "livekit": LIVEKIT, "sources": SOURCES | {"endpoint": servers[4].endpoint}, "main": MAIN, "temporary": TEMPORARY, "other_app": 1400000003,
+            "livekit": LIVEKIT, "sources": SOURCES | {"endpoint": servers[4].endpoint}, "main": MAIN, "temporary": TEMPORARY, "explorer": EXPLORER,
+            "hostile": HOSTILE, "other_app": 1400000003,
             "default_endpoint": servers[1].endpoint, "burst": {"app": 1400000002, **BURST},
             "limited_endpoint": servers[2].endpoint, "limited": own,
             "demo": str(servers[3].log), "binary": binary, "expected": expected(start),
@@ -299,11 +313,13 @@ def run_clients(folder):
     sets = []
     for edition in ("mainland", "international"):
         python = str(TEST / f"py-{edition}" / "bin" / "python")
-        environment = plain | {"EDITION": edition}
-        for tool, file in (("Python SDK", "test_sdk.py"), ("tccli", "test_tccli.py"), ("demo, pasted", "test_demo.py")):
+        environment = plain | {"EDITION": edition, "NODE_SDK": str(TEST / "node") + "/"}
+        files = (("Python SDK", "test_sdk.py"), ("tccli", "test_tccli.py"), ("demo, pasted", "test_demo.py"),
+                 ("explorer's samples", "test_explorer.py"))
+        for tool, file in files:
             sets.append((f"{tool}, {edition}", [python, "-m", "unittest", "-v", str(HERE / file)], environment, count_unittest))
         node = ["node", "--test", "--test-reporter=tap", str(HERE / "sdk.test.mjs")]
-        sets.append((f"Node SDK, {edition}", node, environment | {"NODE_SDK": str(TEST / "node") + "/"}, count_node))
+        sets.append((f"Node SDK, {edition}", node, environment, count_node))
     for name, file in (("LiveKit's package", "test_livekit.py"), ("docs/sources.md, pasted", "test_sources.py")):
         python = str(TEST / "py-livekit" / "bin" / "python")
         sets.append((name, [python, "-m", "unittest", "-v", str(HERE / file)], plain, count_unittest))

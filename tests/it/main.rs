@@ -19,3 +19,4 @@ mod server;
 mod signing;
 mod stats;
 mod vectors;
+mod web;

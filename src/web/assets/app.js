@@ -5,7 +5,7 @@ const root = document.documentElement;
 // The server writes times, so it must know the distance to UTC. The page is right from the next request on.
 const minutes = -new Date().getTimezoneOffset();
 if (root.dataset.tz === "browser" && root.dataset.minutes !== String(minutes)) {
-  document.cookie = `tzo=${minutes}; path=/ui; max-age=31536000; samesite=strict`;
+  document.cookie = `tzo=${minutes}; path=/ui; max-age=31536000; samesite=lax`;
   if (!sessionStorage.zoneTold) {
     sessionStorage.zoneTold = "1";
     location.reload();
@@ -33,3 +33,14 @@ addEventListener("click", (event) => {
   const menu = document.querySelector("details.menu[open]");
   if (menu && !menu.contains(event.target)) menu.open = false;
 });
+
+// What scrolls is reached by the keyboard, as long as it scrolls.
+const reach = () => {
+  for (const one of document.querySelectorAll(".scroll, .events ol")) {
+    const scrolls = one.scrollWidth > one.clientWidth || one.scrollHeight > one.clientHeight;
+    if (scrolls) one.tabIndex = 0;
+    else one.removeAttribute("tabindex");
+  }
+};
+addEventListener("resize", reach);
+reach();

@@ -7,8 +7,6 @@ import { TimeModel, clock, ticks } from "./time.js";
 const SVG = "http://www.w3.org/2000/svg";
 const box = document.querySelector(".lanes[data-from]");
 const charts = document.querySelector("#charts");
-if (box) start();
-
 function start() {
   const time = new TimeModel(Number(box.dataset.from), Number(box.dataset.to));
   const line = document.createElement("div");
@@ -198,3 +196,5 @@ function showValues(time) {
   const label = document.querySelector("#at");
   if (label) label.textContent = time.cursor === null ? "" : clock(time.cursor);
 }
+
+if (box) start();
