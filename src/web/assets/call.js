@@ -1,13 +1,13 @@
 // The call page: lanes, charts and events on one time axis, with one cursor and one zoom.
 
 import { isWriting } from "./app.js";
+import { follow, pausing, renew } from "./live.js";
 import { Plot } from "./plot.js";
 import { TimeModel, clock, ticks } from "./time.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const box = document.querySelector(".lanes[data-from]");
 const charts = document.querySelector("#charts");
-if (box) start();
 
 function start() {
   const time = new TimeModel(Number(box.dataset.from), Number(box.dataset.to));
@@ -55,6 +55,11 @@ function start() {
   listen(time, secondAt, measure);
   addEventListener("popstate", () => location.reload());
   showZoom();
+  const pause = document.querySelector("#pause");
+  if (pause) pausing(pause, follow(pause.dataset.call, async () => {
+    const page = await renew([".title h1", ".title .facts", "tr.map", "#rows", ".events ol"]);
+    time.grow(Number(page.querySelector(".lanes")?.dataset.to ?? time.to));
+  }));
   requestAnimationFrame(() => requestAnimationFrame(() => { document.documentElement.dataset.ready = "1"; }));
 }
 
@@ -198,3 +203,5 @@ function showValues(time) {
   const label = document.querySelector("#at");
   if (label) label.textContent = time.cursor === null ? "" : clock(time.cursor);
 }
+
+if (box) start();
