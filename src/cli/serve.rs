@@ -129,6 +129,7 @@ pub(super) async fn serve(config: &Config, running: Running) -> anyhow::Result<(
     let api = Api::new(settings::policy(config), Arc::clone(&store));
     let mut bounds = Bounds::default();
     bounds.connections = bounds.connections.min(files);
+    bounds.watchers = bounds.watchers.min(bounds.connections / 4);
     let ids = Ids::new(random()?);
     let mut server = Server::new(
         api,

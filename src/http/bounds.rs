@@ -25,6 +25,10 @@ pub struct Bounds {
     pub handshake_timeout: Duration,
     /// How many connections are open at most; more wait in the kernel.
     pub connections: usize,
+    /// How many connections may watch pages at one time: a share, so that senders and questions always get through.
+    pub watchers: usize,
+    /// How long one reply to a watcher goes on before the watcher must ask again.
+    pub watch_timeout: Duration,
     /// How long running requests may take after the signal to stop.
     pub shutdown_grace: Duration,
 }
@@ -51,6 +55,8 @@ impl Default for Bounds {
             write_timeout: Duration::from_secs(30),
             handshake_timeout: Duration::from_secs(10),
             connections: 16_384,
+            watchers: 4_096,
+            watch_timeout: Duration::from_secs(600),
             shutdown_grace: Duration::from_secs(10),
         }
     }

@@ -42,13 +42,13 @@ pub async fn serve<S: Store + 'static>(
 ) {
     let most = u32::try_from(server.bounds.connections).unwrap_or(u32::MAX);
     let room = Arc::new(Semaphore::new(most as usize));
-    let (stopping, stopped) = watch::channel(false);
+    let live = tokio::spawn(Arc::clone(&server).keep_live());
     let accepting = async {
         loop {
             let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
             match listener.accept().await {
                 Ok((stream, peer)) => {
-                    open(&server, stream, peer.ip(), tls.clone(), stopped.clone(), permit);
+                    open(&server, stream, peer.ip(), tls.clone(), permit);
                 }
                 Err(error) => {
                     tracing::warn!(%error, "could not accept a connection");
@@ -62,8 +62,8 @@ pub async fn serve<S: Store + 'static>(
         () = stop => {}
     }
     drop(listener);
-    // Nobody listens any more when all connections are closed already.
-    let _ = stopping.send(true);
+    live.abort();
+    server.stopping.send_replace(true);
     let grace = server.bounds.shutdown_grace;
     if tokio::time::timeout(grace, room.acquire_many(most)).await.is_err() {
         tracing::warn!(grace_s = grace.as_secs(), "requests were still running at the end of the grace");
@@ -76,10 +76,9 @@ fn open<S: Store + 'static>(
     stream: TcpStream,
     peer: IpAddr,
     tls: Option<TlsAcceptor>,
-    stopped: watch::Receiver<bool>,
     permit: OwnedSemaphorePermit,
 ) {
-    let server = Arc::clone(server);
+    let (server, stopped) = (Arc::clone(server), server.stopping.subscribe());
     server.metrics.connected();
     // A reply is one write; nothing is gained by waiting for more.
     let _ = stream.set_nodelay(true);

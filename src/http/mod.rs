@@ -13,6 +13,7 @@ mod ingest;
 pub mod listen;
 mod pages;
 mod patience;
+mod stream;
 pub mod tls;
 
 pub use bounds::Bounds;
@@ -22,10 +23,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, EXPECT, HeaderMap, HeaderValue, RETRY_AFTER};
 use hyper::{Method, Request, Response, StatusCode};
+use tokio::sync::{Semaphore, watch};
 
 use crate::actions::{ACTIONS, Api};
 use crate::clock::Clock;
@@ -37,9 +38,10 @@ use crate::web::Web;
 use crate::wire::ErrorCode;
 use body::{BodyError, Budget, Cap};
 use bounds::RETRY_AFTER_S;
+use stream::Reel;
 
-/// A whole reply.
-type Reply = Response<Full<Bytes>>;
+/// A reply: whole, apart from those that go on.
+type Reply = Response<Reel>;
 
 /// The connection is closed without a reply, for a sender that takes any reply for success.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +71,10 @@ pub struct Server<S> {
     metrics: Arc<Metrics>,
     bounds: Bounds,
     budget: Budget,
+    /// Replies that go on, as many as may be at one time.
+    watchers: Arc<Semaphore>,
+    /// Set once the server stops.
+    stopping: watch::Sender<bool>,
 }
 
 impl<S: Store + 'static> Server<S> {
@@ -93,6 +99,8 @@ impl<S: Store + 'static> Server<S> {
             metrics,
             bounds,
             budget: Budget::new(bounds.bodies_bytes),
+            watchers: Arc::new(Semaphore::new(bounds.watchers)),
+            stopping: watch::Sender::new(false),
         }
     }
 
@@ -171,7 +179,7 @@ fn json(status: StatusCode, body: impl Into<Bytes>) -> Reply {
 }
 
 fn with_type(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Reply {
-    let mut reply = Response::new(Full::new(body.into()));
+    let mut reply = Response::new(Reel::whole(body));
     *reply.status_mut() = status;
     reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     reply

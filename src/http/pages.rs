@@ -5,7 +5,6 @@ use std::net::IpAddr;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{
     ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue,
@@ -13,6 +12,7 @@ use hyper::header::{
 };
 use hyper::{Method, Request, Response, StatusCode};
 
+use super::stream::Reel;
 use super::{Reply, Server, body, not_allowed, plain, without_body};
 use crate::store::Store;
 use crate::web::{self, Asked, SECURITY_HEADERS, Shown, Web};
@@ -48,6 +48,12 @@ impl<S: Store + 'static> Server<S> {
             is_tls: self.is_tls,
             now: self.clock.now(),
         };
+        if method == web::Method::Get && asked.path == web::STREAM_PATH {
+            return match pages.watch(&asked).await {
+                Ok(watching) => self.stream(watching),
+                Err(shown) => reply(shown, false),
+            };
+        }
         let shown = pages.answer(&asked).await;
         let may_pack = header(ACCEPT_ENCODING.as_str()).is_some_and(|all| all.contains("gzip"));
         reply(shown, may_pack)
@@ -79,22 +85,29 @@ fn reply(shown: Shown, may_pack: bool) -> Reply {
     if let Some(packed) = packed {
         body = packed;
     }
-    let mut reply = Response::new(Full::new(body.into()));
+    let mut reply = with_headers(Reel::whole(body), content_type);
     *reply.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let out = reply.headers_mut();
-    out.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    out.insert(VARY, HeaderValue::from_static("accept-encoding, cookie"));
     if is_packed {
         out.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    }
-    for (name, value) in SECURITY_HEADERS {
-        out.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
     for (name, value) in headers {
         // A value that cannot be a header was made of something that a viewer wrote; the page is right without it.
         if let Ok(value) = HeaderValue::try_from(value) {
             out.append(HeaderName::from_static(name), value);
         }
+    }
+    reply
+}
+
+/// With the headers of every answer.
+pub(super) fn with_headers(body: Reel, content_type: &'static str) -> Reply {
+    let mut reply = Response::new(body);
+    let out = reply.headers_mut();
+    out.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    out.insert(VARY, HeaderValue::from_static("accept-encoding, cookie"));
+    for (name, value) in SECURITY_HEADERS {
+        out.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
     reply
 }

@@ -8,6 +8,7 @@ use crate::records::fold::{self, Admission, Claim, EventSet, Timeline};
 use crate::records::quality::{self, Flow, Measure, Points, Series};
 use crate::records::{AppId, Call, CommId, Event, Kind, Millis, Session};
 
+use super::news::{News, Told};
 use super::{
     Appended, CallQuery, Counts, DayFigures, ExportQuery, Exported, Figures, SampleQuery, SessionQuery,
     Store, StoreError, Swept, UserQuery, What, call_order, figures_day, overlaps, session_order, sink_event,
@@ -16,7 +17,10 @@ use super::{
 
 /// Everything in memory.
 #[derive(Debug, Default)]
-pub struct Memory(RwLock<State>);
+pub struct Memory {
+    state: RwLock<State>,
+    news: News,
+}
 
 type RoomName = (AppId, String);
 
@@ -180,16 +184,17 @@ fn series(flow: &Flow, measures: &BTreeMap<Measure, Points>) -> Series {
 
 impl Memory {
     fn read(&self) -> RwLockReadGuard<'_, State> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, State> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner)
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Store for Memory {
     async fn append(&self, events: Vec<Event>) -> Result<Appended, StoreError> {
+        let told = Told::of_events(&events);
         let mut state = self.write();
         let mut appended = Appended::default();
         let mut touched = BTreeSet::new();
@@ -208,6 +213,8 @@ impl Store for Memory {
         for name in &touched {
             state.fold_again(name);
         }
+        drop(state);
+        self.news.tell(told);
         Ok(appended)
     }
 
@@ -277,6 +284,7 @@ impl Store for Memory {
     }
 
     async fn append_samples(&self, series: Vec<Series>) -> Result<(), StoreError> {
+        let told = Told::of_samples(&series);
         let mut state = self.write();
         for Series { flow, columns } in series {
             for (measure, points) in columns {
@@ -287,6 +295,8 @@ impl Store for Memory {
                 }
             }
         }
+        drop(state);
+        self.news.tell(told);
         Ok(())
     }
 
@@ -338,6 +348,10 @@ impl Store for Memory {
             state.fold_again(&name);
         }
         Ok(swept)
+    }
+
+    fn news(&self) -> &News {
+        &self.news
     }
 
     fn counts(&self) -> Counts {

@@ -1,11 +1,13 @@
 //! Remembers: events in, calls and sessions out. One trait, one suite that every store must pass.
 
 mod memory;
+mod news;
 pub mod embedded;
 #[cfg(test)]
 mod contract;
 
 pub use memory::Memory;
+pub use news::{NEWEST_MAX, News};
 
 use std::cmp::Ordering;
 use std::future::Future;
@@ -70,6 +72,9 @@ pub trait Store: Send + Sync {
 
     /// Drops what has no evidence since `horizon`.
     fn sweep(&self, horizon: Millis) -> impl Future<Output = Result<Swept, StoreError>> + Send;
+
+    /// What is appended, as it is.
+    fn news(&self) -> &News;
 
     /// How much there is.
     fn counts(&self) -> Counts;
@@ -383,6 +388,10 @@ impl Store for AnyStore {
 
     async fn sweep(&self, horizon: Millis) -> Result<Swept, StoreError> {
         each_store!(self, store => store.sweep(horizon).await)
+    }
+
+    fn news(&self) -> &News {
+        each_store!(self, store => store.news())
     }
 
     fn counts(&self) -> Counts {

@@ -25,6 +25,7 @@ const ASSETS: &[Asset] = &[
     Asset { name: "plot.js", content_type: SCRIPT, content: include_str!("assets/plot.js") },
     Asset { name: "call.js", content_type: SCRIPT, content: include_str!("assets/call.js") },
     Asset { name: "explorer.js", content_type: SCRIPT, content: include_str!("assets/explorer.js") },
+    Asset { name: "live.js", content_type: SCRIPT, content: include_str!("assets/live.js") },
     Asset { name: "icon.svg", content_type: SVG, content: include_str!("assets/icon.svg") },
 ];
 

@@ -198,6 +198,9 @@ fn head<S>(context: &Context<'_, S>, story: &Story, users: usize) -> Markup {
                 }
                 h1 { (words.room()) " " bdi { (call.room) } " " (state(words, call)) }
                 p.mono { bdi { (call.comm_id) } }
+                @if call.ended.is_none() {
+                    button #pause type="button" hidden aria-pressed="false" data-call=(call.comm_id) { (words.pause()) }
+                }
             }
             dl.facts {
                 div { dt { (words.started()) } dd { (time(call.created)) } }

@@ -10,12 +10,15 @@ mod call;
 mod calls;
 mod data;
 mod explorer;
+mod figures;
 mod lanes;
+mod live;
 mod prefs;
 mod query;
 mod score;
 mod search;
 mod shell;
+mod trends;
 mod words;
 
 use std::net::IpAddr;
@@ -24,6 +27,7 @@ use std::sync::Arc;
 use maud::{Markup, html};
 
 pub use access::{Access, PasswordError, hash_password};
+pub use live::{STREAM_PATH, Watching};
 use prefs::Prefs;
 use query::Query;
 use shell::{Nav, View};
@@ -145,6 +149,8 @@ pub struct Web<S> {
     access: Access,
     /// Says what is wrong with a question before it is asked: it knows no records, and does not count.
     rehearsal: Api<Memory>,
+    /// What happens now, for all who look.
+    live: live::Hub,
 }
 
 /// What every page is given.
@@ -162,19 +168,26 @@ struct Context<'a, S> {
 impl<S> Context<'_, S> {
     /// What is older is not shown, even if the sweep is late.
     fn horizon(&self) -> Millis {
-        match i64::from(self.policy.retention_days) {
-            0 => Millis(i64::MIN),
-            days => self.now.plus(-days * crate::limits::DAY_S * 1_000),
-        }
+        horizon(self.policy, self.now)
     }
 
     /// The application that the page is about: the one named by `app`, else the viewer's first.
     fn app(&self) -> Result<AppId, Trouble> {
-        match self.query.text("app") {
-            Some(text) => text.parse().ok().map(AppId).filter(|app| self.view.apps.contains(app)),
-            None => self.view.apps.first().copied(),
-        }
-        .ok_or(Trouble::NotFound)
+        app_of(self.query, &self.view.apps).ok_or(Trouble::NotFound)
+    }
+}
+
+fn horizon(policy: &Policy, now: Millis) -> Millis {
+    match i64::from(policy.retention_days) {
+        0 => Millis(i64::MIN),
+        days => now.plus(-days * crate::limits::DAY_S * 1_000),
+    }
+}
+
+fn app_of(query: &Query, apps: &[AppId]) -> Option<AppId> {
+    match query.text("app") {
+        Some(text) => text.parse().ok().map(AppId).filter(|app| apps.contains(app)),
+        None => apps.first().copied(),
     }
 }
 
@@ -183,7 +196,7 @@ impl<S: Store + 'static> Web<S> {
     pub fn new(policy: Policy, store: Arc<S>, access: Access) -> Web<S> {
         let uncounted = Policy { requests_per_second: 0, ..policy.clone() };
         let rehearsal = Api::new(uncounted, Arc::new(Memory::default()));
-        Web { policy, store, access, rehearsal }
+        Web { policy, store, access, rehearsal, live: live::Hub::default() }
     }
 
     /// Answers one request.
@@ -230,6 +243,8 @@ impl<S: Store + 'static> Web<S> {
         let parts: Vec<&str> = path.split('/').collect();
         match (asked.method, parts.as_slice()) {
             (Method::Get, [""]) => Ok(Shown::see_other("/ui/live")),
+            (Method::Get, ["live"]) => live::page(context, &self.live).await,
+            (Method::Get, ["trends"]) => trends::page(context).await,
             (Method::Get, ["calls"]) => calls::page(context).await,
             (Method::Get, ["calls", comm_id]) => {
                 let comm_id = query::text_of(comm_id).ok_or(Trouble::NotFound)?;

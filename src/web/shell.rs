@@ -91,6 +91,13 @@ pub(super) fn again(prefs: &Prefs, here: &str) -> Markup {
     }
 }
 
+/// The question behind a panel, in the API Explorer.
+pub(super) fn api(action: &str, parameters: &[(&str, String)]) -> Markup {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(parameters.iter().map(|(name, value)| (format!("p.{name}"), value)));
+    html! { a.api href={ "/ui/explorer/" (action) "?" (query.finish()) } { "{API}" } }
+}
+
 fn document(prefs: &Prefs, title: &str, body: Markup) -> Markup {
     html! {
         (DOCTYPE)
@@ -105,6 +112,7 @@ fn document(prefs: &Prefs, title: &str, body: Markup) -> Markup {
                 link rel="stylesheet" href=(assets::href("app.css"));
                 script type="module" src=(assets::href("app.js")) {}
                 script type="module" src=(assets::href("call.js")) {}
+                script type="module" src=(assets::href("live.js")) {}
             }
             body { (body) }
         }

@@ -1,7 +1,7 @@
 //! The texts of the pages: one table, in each language.
 
 /// A language.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Lang {
     /// English.
     En,
@@ -274,4 +274,45 @@ words! {
 
     foreign_origin: "The form was not sent by a page of this server. Behind a proxy that changes Host, set public_hosts.",
         "该表单并非由本服务器的页面发送。若代理改写了 Host，请设置 public_hosts。";
+    online_users: "Online users", "在线用户";
+    rooms: "Rooms", "房间";
+    problem_users: "Problem users", "问题用户";
+    audio_freeze: "Audio freeze", "音频卡顿率";
+    video_freeze: "Video freeze", "视频卡顿率";
+    updated: "updated", "更新于";
+    pause: "Pause", "暂停";
+    paused: "Paused: the page stands still.", "已暂停：页面不再更新。";
+    stream_lost: "Not connected: the page shows what it knew last, and tries again.", "连接已断开：页面显示最后的数据，正在重试。";
+    changes_wait: "changes wait", "项变更待显示";
+    refresh: "Refresh", "刷新";
+    rooms_now: "Rooms now", "当前房间";
+    since: "Since", "开始于";
+    worst_user: "Worst user", "最差用户";
+    now: "Now", "当前";
+    time: "Time", "时间";
+    events_newest: "Events, newest first", "事件（最新在前）";
+    no_news: "Nothing has happened since the start.", "启动以来没有事件。";
+    no_quality: "not measured", "无质量数据";
+    last_hour_table: "The last hour as a table", "最近一小时（表格）";
+    audio_loss: "Audio loss", "音频丢包";
+    video_loss: "Video loss", "视频丢包";
+    frames_shown: "Frames shown", "渲染帧率";
+    cpu: "CPU", "CPU";
+    live_bounded: "There is more than this page looks at: numbers are at least what is shown.", "数据量超出本页范围：数字为下限。";
+    live_unmeasured: "Nobody inside reports quality.", "房间内没有用户上报质量数据。";
+    live_measured: "Users that report quality:", "上报质量数据的用户：";
+    live_more: "More rooms:", "更多房间：";
+    live_quiet: "No call is running.", "当前没有进行中的通话。";
+    live_quiet_hint: "It appears here within a second of the first event.", "首个事件到达后一秒内即会显示。";
+    daily: "Daily figures", "每日统计";
+    daily_note: "Days of UTC+08:00. A user counts once for each room and day; an entry belongs to the day of its join.", "按 UTC+08:00 的自然日统计。同一用户在每个房间每天计一次；进房归属于进房当日。";
+    daily_users: "Users", "用户";
+    daily_entries: "Entries", "进房次数";
+    daily_rooms: "Rooms", "房间";
+    day: "Day", "日期";
+    so_far: "so far", "截至目前";
+    no_days: "Nobody entered a room on these days.", "所选日期内没有用户进房。";
+    no_days_hint: "Choose other days, or tell rollbook of calls: docs/sources.md says how.", "请选择其他日期，或按 docs/sources.md 接入数据源。";
+    mean_day: "Mean a day", "日均";
+    total: "Total", "合计";
 }

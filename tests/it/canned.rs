@@ -10,8 +10,8 @@ use rollbook::records::{
     AppId, Attr, Attrs, Call, CommId, Event, JoinSource, LeaveSource, Millis, Rendering, Session,
 };
 use rollbook::store::{
-    Appended, CallQuery, Counts, ExportQuery, Exported, Figures, Memory, SampleQuery, SessionQuery, Store,
-    StoreError, Swept, UserQuery,
+    Appended, CallQuery, Counts, ExportQuery, Exported, Figures, Memory, News, SampleQuery, SessionQuery,
+    Store, StoreError, Swept, UserQuery,
 };
 use rollbook::wire::sign::{self, Post};
 use rollbook::wire::{Body, Request};
@@ -125,6 +125,10 @@ impl Store for Canned {
 
     async fn sweep(&self, _: Millis) -> Result<Swept, StoreError> {
         Ok(Swept::default())
+    }
+
+    fn news(&self) -> &News {
+        self.memory.news()
     }
 
     fn counts(&self) -> Counts {

@@ -13,8 +13,8 @@ use rollbook::limits::{Edition, Secret};
 use rollbook::records::quality::Series;
 use rollbook::records::{AppId, Call, CommId, Event, Millis, Session};
 use rollbook::store::{
-    Appended, CallQuery, Counts, ExportQuery, Exported, Figures, Memory, SampleQuery, SessionQuery, Store,
-    StoreError, Swept, UserQuery,
+    Appended, CallQuery, Counts, ExportQuery, Exported, Figures, Memory, News, SampleQuery, SessionQuery,
+    Store, StoreError, Swept, UserQuery,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -102,6 +102,10 @@ impl Store for Moody {
 
     async fn sweep(&self, horizon: Millis) -> Result<Swept, StoreError> {
         self.memory.sweep(horizon).await
+    }
+
+    fn news(&self) -> &News {
+        self.memory.news()
     }
 
     fn counts(&self) -> Counts {

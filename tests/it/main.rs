@@ -10,6 +10,7 @@ mod hostile;
 mod http;
 mod ingest;
 mod janus;
+mod live;
 mod quality;
 mod questions;
 mod replay;

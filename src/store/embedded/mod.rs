@@ -32,6 +32,7 @@ pub use self::disk::Fault;
 use self::samples::Samples;
 use self::stream::{Stream, refused};
 use self::writer::Records;
+use super::news::{News, Told};
 use super::{
     Appended, CallQuery, Counts, ExportQuery, Exported, Figures, SampleQuery, SessionQuery, Store,
     StoreError, Swept, UserQuery, What,
@@ -65,6 +66,7 @@ const CACHE_OLD_BYTES: usize = 2 << 20;
 pub struct Embedded {
     records: Stream<Records>,
     samples: Stream<Samples>,
+    news: News,
     /// Held until the process ends, so that no second one opens the directory.
     _lock: File,
 }
@@ -79,7 +81,7 @@ impl Embedded {
         let lock = lock(dir)?;
         let records = Stream::open(dir, options.clone())?;
         let samples = Stream::open(dir, options)?;
-        Ok(Embedded { records, samples, _lock: lock })
+        Ok(Embedded { records, samples, news: News::default(), _lock: lock })
     }
 
     /// Packs the days that are over for so long that little more is expected of them: those before
@@ -131,7 +133,10 @@ impl Store for Embedded {
         if events.is_empty() {
             return Ok(Appended::default());
         }
-        self.records.append(events).await
+        let told = Told::of_events(&events);
+        let appended = self.records.append(events).await?;
+        self.news.tell(told);
+        Ok(appended)
     }
 
     async fn sessions(&self, query: &SessionQuery<'_>) -> Result<Vec<Arc<Session>>, StoreError> {
@@ -160,7 +165,10 @@ impl Store for Embedded {
         if series.iter().all(Series::is_empty) {
             return Ok(());
         }
-        self.samples.append(series).await
+        let told = Told::of_samples(&series);
+        self.samples.append(series).await?;
+        self.news.tell(told);
+        Ok(())
     }
 
     async fn samples(&self, query: &SampleQuery<'_>) -> Result<Vec<Series>, StoreError> {
@@ -171,6 +179,10 @@ impl Store for Embedded {
         let samples = self.samples.sweep(horizon).await;
         let swept = self.records.sweep(horizon).await?;
         samples.map(|_| swept)
+    }
+
+    fn news(&self) -> &News {
+        &self.news
     }
 
     fn counts(&self) -> Counts {

@@ -1,6 +1,7 @@
 // The call page: lanes, charts and events on one time axis, with one cursor and one zoom.
 
 import { isWriting } from "./app.js";
+import { follow, pausing, renew } from "./live.js";
 import { Plot } from "./plot.js";
 import { TimeModel, clock, ticks } from "./time.js";
 
@@ -53,6 +54,11 @@ function start() {
   listen(time, secondAt, measure);
   addEventListener("popstate", () => location.reload());
   showZoom();
+  const pause = document.querySelector("#pause");
+  if (pause) pausing(pause, follow(pause.dataset.call, async () => {
+    const page = await renew([".title h1", ".title .facts", "tr.map", "#rows", ".events ol"]);
+    time.grow(Number(page.querySelector(".lanes")?.dataset.to ?? time.to));
+  }));
   requestAnimationFrame(() => requestAnimationFrame(() => { document.documentElement.dataset.ready = "1"; }));
 }
 

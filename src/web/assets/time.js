@@ -41,6 +41,14 @@ export class TimeModel {
     this.#tell("zoom");
   }
 
+  /** The span has a later end now; who sees the end goes on to see it. */
+  grow(to) {
+    if (to <= this.to) return this.#tell("zoom");
+    if (this.b === this.to) this.b = to;
+    this.to = to;
+    this.#tell("zoom");
+  }
+
   reset() {
     this.zoom(this.from, this.to);
   }

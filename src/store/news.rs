@@ -1,0 +1,138 @@
+//! That something was appended, and what happened last: for who looks on, so that nobody has to ask again and again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+
+use crate::records::quality::Series;
+use crate::records::{AppId, Event, Kind};
+
+/// Events that are kept of each application: as many as somebody who looks on is shown.
+pub const NEWEST_MAX: usize = 50;
+
+/// What a store tells of itself. It lives in memory: after a start nothing has happened yet.
+#[derive(Debug, Default)]
+pub struct News {
+    apps: Mutex<BTreeMap<AppId, OfApp>>,
+    changed: watch::Sender<()>,
+}
+
+#[derive(Debug, Default)]
+struct OfApp {
+    version: u64,
+    newest: BTreeSet<Event>,
+}
+
+/// What a batch will be told to be, once it is kept.
+#[derive(Debug, Default)]
+pub(super) struct Told(BTreeMap<AppId, Vec<Event>>);
+
+impl Told {
+    /// The newest events of a batch that is about to be kept.
+    pub(super) fn of_events(batch: &[Event]) -> Told {
+        let mut apps: BTreeMap<AppId, Vec<&Event>> = BTreeMap::new();
+        for event in batch {
+            let of_app = apps.entry(event.app).or_default();
+            if is_shown(event) {
+                of_app.push(event);
+            }
+        }
+        let newest = |mut events: Vec<&Event>| {
+            if events.len() > NEWEST_MAX {
+                events.sort_unstable_by(|a, b| b.cmp(a));
+                events.truncate(NEWEST_MAX);
+            }
+            events.into_iter().cloned().collect()
+        };
+        Told(apps.into_iter().map(|(app, events)| (app, newest(events))).collect())
+    }
+
+    /// Whose measurements are about to be kept.
+    pub(super) fn of_samples(batch: &[Series]) -> Told {
+        Told(batch.iter().map(|series| (series.flow.app, Vec::new())).collect())
+    }
+}
+
+/// What is of interest to people: somebody or something came, went, or changed.
+fn is_shown(event: &Event) -> bool {
+    match event.kind {
+        Kind::RoomCreated
+        | Kind::RoomDestroyed
+        | Kind::UserJoined
+        | Kind::UserLeft
+        | Kind::UserChanged
+        | Kind::Media { .. }
+        | Kind::RecordJoined(_)
+        | Kind::RecordLeft(_) => true,
+        Kind::EmitterReset | Kind::Attributes | Kind::Unknown { .. } => false,
+    }
+}
+
+impl News {
+    fn apps(&self) -> MutexGuard<'_, BTreeMap<AppId, OfApp>> {
+        self.apps.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A batch was kept.
+    pub(super) fn tell(&self, told: Told) {
+        let mut apps = self.apps();
+        for (app, events) in told.0 {
+            let of_app = apps.entry(app).or_default();
+            of_app.version += 1;
+            of_app.newest.extend(events);
+            while of_app.newest.len() > NEWEST_MAX {
+                of_app.newest.pop_first();
+            }
+        }
+        drop(apps);
+        self.changed.send_replace(());
+    }
+
+    /// A number that grows with every batch of an application.
+    pub fn version(&self, app: AppId) -> u64 {
+        self.apps().get(&app).map_or(0, |of_app| of_app.version)
+    }
+
+    /// The events of an application that happened last since the start, in order, [`NEWEST_MAX`] at most.
+    pub fn newest(&self, app: AppId) -> Vec<Event> {
+        self.apps().get(&app).map(|of_app| of_app.newest.iter().cloned().collect()).unwrap_or_default()
+    }
+
+    /// Wakes whoever waits for any batch of any application.
+    pub fn changed(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::records::Millis;
+
+    fn event(app: u64, user: &str, s: i64) -> Event {
+        Event::new(AppId(app), "demo", "r", user, Kind::UserJoined, Millis::from_secs(s))
+    }
+
+    #[test]
+    fn the_newest_are_kept_once_each_by_when_they_happened() {
+        let news = News::default();
+        let batch: Vec<Event> = (0..120).map(|s| event(1, "u", s)).collect();
+        news.tell(Told::of_events(&batch));
+        news.tell(Told::of_events(&[event(1, "u", 119), event(1, "late", 3), event(2, "other", 1)]));
+        let newest = news.newest(AppId(1));
+        assert_eq!(newest.len(), NEWEST_MAX);
+        assert_eq!((&newest[0], &newest[49]), (&event(1, "u", 70), &event(1, "u", 119)));
+        assert_eq!((news.version(AppId(1)), news.version(AppId(2)), news.version(AppId(3))), (2, 1, 0));
+    }
+
+    #[test]
+    fn what_nobody_is_shown_counts_as_a_change_only() {
+        let news = News::default();
+        let changed = news.changed();
+        let raw = Kind::Unknown { name: "x".to_owned(), raw: "{}".to_owned() };
+        news.tell(Told::of_events(&[Event { kind: raw, ..event(1, "u", 1) }]));
+        assert!(news.newest(AppId(1)).is_empty() && changed.has_changed().unwrap());
+        assert_eq!(news.version(AppId(1)), 1);
+    }
+}
