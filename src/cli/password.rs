@@ -171,7 +171,7 @@ fn with_line(known: &str, account: &str, new: &str) -> String {
     let is_of_account =
         |line: &&str| line.trim().rsplit_once(":$argon2id$").is_some_and(|(name, _)| name == account);
     let mut lines: Vec<&str> = known.lines().collect();
-    match lines.iter().position(|line| is_of_account(line)) {
+    match lines.iter().position(is_of_account) {
         Some(place) => lines[place] = new,
         None => lines.push(new),
     }
