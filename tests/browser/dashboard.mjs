@@ -9,6 +9,15 @@ import { APP, installed } from "./harness.mjs";
 
 const DRAWN = "html[data-ready] #charts[data-drawn]";
 
+const PREPARED = ".explorer.live #signature [data-step=header]";
+
+/** The parameters of a question about a call of the fixture, as the explorer's address has them. */
+export const asked = (call, more = {}) => {
+  const comm = decodeURIComponent(call);
+  const given = { "p.CommId": comm, "p.SdkAppId": APP, "p.StartTime": Number(comm.split("_").at(-1)), "p.EndTime": CLOCK, ...more };
+  return new URLSearchParams(given);
+};
+
 // Every page: its name, its address, what there is once it is ready. `picture` is made of it, `status` is not 200.
 export const PAGES = [
   { name: "calls", path: () => `/ui/calls?app=${APP}&from=${CLOCK - 7 * 86_400}`, ready: "table.calls tbody a", picture: true },
@@ -18,6 +27,15 @@ export const PAGES = [
   { name: "call-running", path: ({ standup }) => `/ui/calls/${standup}?u=pia`, ready: DRAWN },
   { name: "call-crowd", path: ({ keynote }) => `/ui/calls/${keynote}`, ready: "html[data-ready] #rows tr" },
   { name: "call-hostile", path: (calls) => `/ui/calls/${calls[HOSTILE_ROOM]}`, ready: "html[data-ready] #rows tr" },
+  { name: "explorer", path: () => "/ui/explorer", ready: ".actions a" },
+  {
+    name: "explorer-action", path: ({ review }) => `/ui/explorer/DescribeUserInfo?${asked(review)}`, ready: PREPARED, picture: true,
+    arrange: async (page) => {
+      await page.keyboard.press("Control+Enter");
+      await page.waitForSelector("#response .facts-line");
+    },
+  },
+  { name: "search", path: () => "/ui/search?q=review", ready: "main a" },
   { name: "not-found", path: () => "/ui/calls/1_2_3", ready: ".state", status: 404 },
 ];
 

@@ -21,11 +21,12 @@ export const installed = createRequire(join(INSTALLED, "browser/"));
 
 export const APP = 1400000001;
 export const INGEST_TOKEN = "token-of-the-browser-tests";
-const KEY = { secretId: "AKIDbrowserTestsbrowserTests0000000001", secretKey: "secretOfTheBrowserTests000000001" };
+export const KEY = { secretId: "AKIDbrowserTestsbrowserTests0000000001", secretKey: "secretOfTheBrowserTests000000001" };
 const SETTINGS = `
 [limits]
 requests_per_second = 0
 [[account]]
+name = "tests"
 [[account.key]]
 secret_id = "${KEY.secretId}"
 secret_key = "${KEY.secretKey}"
@@ -56,11 +57,14 @@ export async function using(starts, test) {
   }
 }
 
-// `rollbook serve`, in memory or with a data directory of its own; where its clock stands still, at which second.
-export const rollbook = ({ isDurable = false, clock } = {}) => async () => {
+// `rollbook serve`, in memory or with a data directory of its own; where its clock stands still, at which second; where
+// its pages ask for one, the password of the account `tests`.
+export const rollbook = ({ isDurable = false, clock, password } = {}) => async () => {
   const folder = mkdtempSync(join(INSTALLED, "browser-"));
   const config = join(folder, "rollbook.toml");
-  writeFileSync(config, SETTINGS, { mode: 0o600 });
+  const door = password ? `[ui]\npassword_file = ${JSON.stringify(join(folder, "passwords"))}\n` : "";
+  writeFileSync(config, door + SETTINGS, { mode: 0o600 });
+  if (password) execFileSync(BINARY, ["keys", "ui-password", "--config", config, "--account", "tests"], { input: `${password}\n`, cwd: folder });
   const where = isDurable ? ["--data-dir", join(folder, "data")] : ["--memory"];
   if (clock) where.push("--clock", `${clock}`);
   const flags = ["serve", "--config", config, "--listen", "127.0.0.1:0", "--log-format", "json", ...where];
@@ -118,7 +122,7 @@ export const rollbook = ({ isDurable = false, clock } = {}) => async () => {
 export const chromium = () => async () => {
   const { chromium } = installed("playwright-core");
   const args = [
-    "--headless=new", "--allow-loopback-in-peer-connection", "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream", "--disable-quic",
+    "--headless=new", "--allow-loopback-in-peer-connection", "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream", "--disable-gpu", "--disable-quic",
     "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
   ];
   const chromiumSandbox = process.getuid() !== 0;
