@@ -158,6 +158,7 @@ words! {
     no_users: "Nobody to show here. Search for a user, or take the filter away.", "没有可显示的用户。请搜索用户，或清除筛选。";
     compare: "Compare in the charts", "在图表中对比";
     poor_times: "Poor {0} times.", "较差 {0} 次。";
+    measured: "{0} measured", "{0} 位有测量数据";
     not_measured: "not measured", "无测量数据";
     direction: "Direction", "方向";
     both: "All", "全部";

@@ -48,11 +48,11 @@ export class Charts {
     if (turn !== this.turn) return;
     if (!reply?.ok) {
       const state = this.home.querySelector(".state");
-      if (state) state.textContent = `${reply?.status ?? "–"}`;
+      if (state) state.textContent = this.home.dataset.failed;
       return;
     }
     this.data = await reply.json();
-    this.home.querySelector(".state")?.remove();
+    for (const state of this.home.querySelectorAll(".state, noscript")) state.remove();
     this.rows ??= this.data.charts.filter((chart) => chart.lines.length).map((chart) => this.#make(chart));
     this.draw(time);
     this.home.dataset.drawn = "1";

@@ -318,6 +318,7 @@ fn charts<S>(context: &Context<'_, S>, story: &Story) -> Markup {
     let words = context.view.prefs.lang;
     let users = chosen(context, story);
     let asked = [("UserIds", list(&users))];
+    let twin = format!("{}{}", here(&story.call), context.query.with("view", Some("quality")));
     let pins = story::pins(&users);
     let mut pairs = vec![("u", pins.as_str())];
     pairs.extend(story.direction.name().map(|name| ("dir", name)));
@@ -335,12 +336,15 @@ fn charts<S>(context: &Context<'_, S>, story: &Story) -> Markup {
                     }
                 }
                 span.tools {
-                    a href={ (here(&story.call)) (context.query.with("view", Some("quality"))) } { (words.as_table()) }
+                    a href=(twin) { (words.as_table()) }
                     (api(context, story, "DescribeCallDetailInfo", &asked))
                 }
                 span #at .mono {}
             }
-            div #charts .charts data-src=(source) { p.state { (words.loading()) } }
+            div #charts .charts data-src=(source) data-failed=(words.store_trouble()) {
+                p.state { (words.loading()) }
+                noscript { p.state { a href=(twin) { (words.as_table()) } } }
+            }
         }
     }
 }

@@ -20,7 +20,10 @@ pub(super) fn panel<S>(context: &Context<'_, S>, story: &Story, skip: usize) -> 
                 (columns())
                 thead {
                     (map(words, story))
-                    tr.axis { th scope="col" { (story.people.len()) " " (words.users()) } th.number scope="col" { (words.score()) }
+                    tr.axis { th scope="col" {
+                        (story.people.len()) " " (words.users())
+                        @if story.graded < story.users { " · " (fill(words.measured(), &[&story.graded.to_string()])) }
+                    } th.number scope="col" { (words.score()) }
                         td { (axis(story.span, zone)) } }
                 }
                 tbody #rows { (rows(context, story, skip)) }

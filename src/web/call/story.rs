@@ -1,6 +1,6 @@
 //! What the store tells of a call: who was there, how it was for whom.
 
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -231,10 +231,8 @@ pub(super) async fn read<S: Store>(context: &Context<'_, S>, call: Call) -> Resu
 
 impl Story {
     async fn grade_suspects<S: Store>(&mut self, context: &Context<'_, S>) -> Result<(), Trouble> {
-        self.people.sort_by(|a, b| {
-            let by_trouble = b.suspicion().cmp(&a.suspicion());
-            by_trouble.then_with(|| a.joined().cmp(&b.joined())).then_with(|| a.user.cmp(&b.user))
-        });
+        self.people
+            .sort_by_cached_key(|person| (Reverse(person.suspicion()), person.joined(), person.user.clone()));
         let some = self.people.len().min(GRADED_MAX);
         self.grade(context, 0, some).await?;
         self.graded = self.people.iter().filter(|person| person.score.is_some()).count();
