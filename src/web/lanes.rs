@@ -48,12 +48,44 @@ impl Span {
 
 /// The height of a lane in its own units.
 const HEIGHT: u32 = 100;
+/// Marks nearer to each other than a part of so many of the span are one.
+const MARKS_APART: i64 = 160;
+
+/// Where a user was inside.
+#[derive(Debug)]
+pub(super) struct Stay<'a> {
+    pub(super) session: &'a Session,
+    /// When the user came and left, and how that is known.
+    pub(super) told: String,
+}
+
+/// Something that happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Mark {
+    pub(super) at: i64,
+    pub(super) is_problem: bool,
+}
+
+/// Marks that would lie upon each other as one: when, how many, whether one is a problem.
+fn grouped(marks: &[Mark], span: Span) -> Vec<(Mark, usize)> {
+    let mut groups: Vec<(Mark, usize)> = Vec::new();
+    for mark in marks.iter().filter(|mark| span.from <= mark.at && mark.at <= span.to) {
+        match groups.last_mut() {
+            Some((group, count)) if (mark.at - group.at) * MARKS_APART < span.width() => {
+                group.is_problem |= mark.is_problem;
+                *count += 1;
+            }
+            _ => groups.push((*mark, 1)),
+        }
+    }
+    groups
+}
 
 /// One user's lane: where the user was inside, how it was, and what happened.
-pub(super) fn lane(span: Span, sessions: &[&Session], runs: &Runs, marks: &[i64], now: Millis) -> Markup {
+pub(super) fn lane(span: Span, stays: &[Stay<'_>], runs: &Runs, marks: &[Mark], now: Millis) -> Markup {
     let x = |second: i64| (second - span.from).clamp(0, span.width());
     let mut svg = String::new();
-    for session in sessions {
+    for Stay { session, told } in stays {
         let (from, to) = (x(session.joined.secs()), x(session.left.unwrap_or(now).secs()));
         let class = match session.leave_source {
             LeaveSource::Open => "in open",
@@ -63,7 +95,8 @@ pub(super) fn lane(span: Span, sessions: &[&Session], runs: &Runs, marks: &[i64]
             | LeaveSource::EmitterReset
             | LeaveSource::Idle => "in inferred",
         };
-        bar(&mut svg, class, from, to, 34, 32);
+        let title = html! { title { (told) } }.into_string();
+        bar(&mut svg, class, from, to, (34, 32), &title);
         let known = |is_seen: bool| if is_seen { "end" } else { "end hollow" };
         dot(&mut svg, known(session.join_source == JoinSource::Seen), from);
         if session.left.is_some() {
@@ -72,25 +105,33 @@ pub(super) fn lane(span: Span, sessions: &[&Session], runs: &Runs, marks: &[i64]
     }
     for (from, to, grade) in runs.iter().filter(|(from, to, _)| *to > span.from && *from < span.to) {
         // Height says it as well as colour: 28, 42 and 60 % of the row.
-        let (class, top, height) = match grade {
-            Grade::Good => ("good", 36, 28),
-            Grade::Fair => ("fair", 29, 42),
-            Grade::Poor => ("poor", 20, 60),
+        let (class, place) = match grade {
+            Grade::Good => ("good", (36, 28)),
+            Grade::Fair => ("fair", (29, 42)),
+            Grade::Poor => ("poor", (20, 60)),
         };
-        bar(&mut svg, class, x(*from), x(*to), top, height);
+        bar(&mut svg, class, x(*from), x(*to), place, "");
     }
-    for at in marks.iter().filter(|at| span.from <= **at && **at <= span.to) {
-        dot(&mut svg, "mark", x(*at));
+    for (mark, count) in grouped(marks, span) {
+        let class = match (mark.is_problem, count) {
+            (false, 1) => "mark",
+            (false, _) => "mark many",
+            (true, 1) => "mark problem",
+            (true, _) => "mark many problem",
+        };
+        dot(&mut svg, class, x(mark.at));
     }
     html! {
         svg.lane viewBox=(span.view_box(HEIGHT)) preserveAspectRatio="none" aria-hidden="true" { (PreEscaped(svg)) }
     }
 }
 
-fn bar(svg: &mut String, class: &str, from: i64, to: i64, top: u32, height: u32) {
+/// A bar at a top and of a height; `inner` is markup.
+fn bar(svg: &mut String, class: &str, from: i64, to: i64, (top, height): (u32, u32), inner: &str) {
     let width = (to - from).max(1);
     // Writing to a string cannot fail.
-    let _ = write!(svg, r#"<rect class="{class}" x="{from}" y="{top}" width="{width}" height="{height}"/>"#);
+    let _ = write!(svg, r#"<rect class="{class}" x="{from}" y="{top}" width="{width}" height="{height}""#);
+    let _ = if inner.is_empty() { write!(svg, "/>") } else { write!(svg, ">{inner}</rect>") };
 }
 
 /// A point that stays round whatever the zoom: a line of no length with round ends.
@@ -126,6 +167,16 @@ pub(super) fn minimap(span: Span, spans: &[(Millis, Millis)], most: usize) -> Ma
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn marks_that_would_lie_upon_each_other_are_one() {
+        let mark = |at: i64, is_problem: bool| Mark { at, is_problem };
+        let span = Span { from: 1_000, to: 2_600 };
+        let marks =
+            [mark(999, true), mark(1_000, false), mark(1_009, true), mark(1_010, false), mark(2_600, true)];
+        let expected = [(mark(1_000, true), 2), (mark(1_010, false), 1), (mark(2_600, true), 1)];
+        assert_eq!(grouped(&marks, span), expected);
+    }
 
     #[test]
     fn ticks_are_round_moments_of_the_zone() {

@@ -246,10 +246,7 @@ impl<S: Store + 'static> Web<S> {
             (Method::Get, ["live"]) => live::page(context, &self.live).await,
             (Method::Get, ["trends"]) => trends::page(context).await,
             (Method::Get, ["calls"]) => calls::page(context).await,
-            (Method::Get, ["calls", comm_id]) => {
-                let comm_id = query::text_of(comm_id).ok_or(Trouble::NotFound)?;
-                call::page(context, &comm_id).await
-            }
+            (Method::Get, ["calls", comm_id, below @ ..]) => call::show(context, comm_id, below).await,
             (Method::Get, ["data", "call", comm_id]) => {
                 let comm_id = query::text_of(comm_id).ok_or(Trouble::NotFound)?;
                 data::call(context, &comm_id).await

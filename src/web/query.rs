@@ -46,6 +46,12 @@ impl Query {
         self.text("back").filter(is_ours).unwrap_or("/ui/")
     }
 
+    /// The end of an address that has only these names.
+    pub(super) fn only(&self, names: &[&str]) -> String {
+        let pairs: Vec<(&str, &str)> = self.pairs().filter(|(name, _)| names.contains(name)).collect();
+        of(&pairs)
+    }
+
     /// All pairs.
     pub(super) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
@@ -62,6 +68,14 @@ impl Query {
         let text = out.finish();
         if text.is_empty() { text } else { format!("?{text}") }
     }
+}
+
+/// The end of an address that these pairs make.
+pub(super) fn of(pairs: &[(&str, &str)]) -> String {
+    let mut out = form_urlencoded::Serializer::new(String::new());
+    out.extend_pairs(pairs);
+    let text = out.finish();
+    if text.is_empty() { text } else { format!("?{text}") }
 }
 
 /// One segment of a path, as it may stand in an address.
@@ -110,6 +124,10 @@ mod tests {
         assert_eq!(query.list("u"), ["x", "y"]);
         assert_eq!(query.with("q", Some("<>&")), "?app=1&empty=&u=x%2C%2Cy&q=%3C%3E%26");
         assert_eq!(Query::default().with("q", None), "");
+        assert_eq!(
+            (query.only(&["u", "app"]), query.only(&["x"])),
+            ("?app=1&u=x%2C%2Cy".to_owned(), String::new())
+        );
         assert_eq!(text_of(&segment("a/b<\"李")).as_deref(), Some("a/b<\"李"));
     }
 }

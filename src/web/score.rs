@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use crate::records::Millis;
 use crate::records::quality::{Metric, Points};
 
 /// How a stretch of time was.
@@ -88,14 +87,39 @@ pub(super) fn score(runs: &Runs) -> Option<f64> {
     (all > 0.0).then(|| (5.0 * seconds[0] + 3.0 * seconds[1] + seconds[2]) / all)
 }
 
-/// The moment of the worst stretch's begin.
-pub(super) fn first_poor(runs: &Runs) -> Option<Millis> {
-    runs.iter().find(|(_, _, grade)| *grade == Grade::Poor).map(|(from, ..)| Millis::from_secs(*from))
+/// A user with at least this score was well off.
+pub(super) const GOOD_MIN: f64 = 4.5;
+/// A user with less was badly off.
+pub(super) const FAIR_MIN: f64 = 3.0;
+
+/// The class of a score, in styles.
+pub(super) fn class(score: f64) -> &'static str {
+    if score >= GOOD_MIN {
+        "good"
+    } else if score >= FAIR_MIN {
+        "fair"
+    } else {
+        "poor"
+    }
+}
+
+/// The first second of the worst minute, where one was not good throughout: most poor, then most fair, then first.
+pub(super) fn worst_minute(runs: &Runs) -> Option<i64> {
+    let mut minutes: BTreeMap<i64, (i64, i64)> = BTreeMap::new();
+    for (from, to, grade) in runs.iter().filter(|(.., grade)| *grade != Grade::Good) {
+        for stretch in from / STRETCH_S..to / STRETCH_S {
+            let (poor, fair) = minutes.entry((stretch * STRETCH_S).div_euclid(60)).or_default();
+            *(if *grade == Grade::Poor { poor } else { fair }) += 1;
+        }
+    }
+    let worst = minutes.iter().max_by_key(|(minute, worst)| (**worst, std::cmp::Reverse(**minute)));
+    worst.map(|(minute, _)| minute * 60)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::records::Millis;
 
     #[test]
     fn stretches_take_their_worst_value_and_neighbours_are_one() {
@@ -114,7 +138,8 @@ mod tests {
         ];
         assert_eq!(runs, expected);
         assert_eq!(score(&runs), Some((5.0 + 3.0 + 3.0 + 1.0 + 1.0) / 5.0));
-        assert_eq!(first_poor(&runs), Some(Millis(130_000)));
+        assert_eq!(worst_minute(&runs), Some(120));
+        assert_eq!(worst_minute(&vec![(0, 60, Grade::Good)]), None);
         assert_eq!(score(&Runs::new()), None);
     }
 

@@ -64,6 +64,7 @@ pub(super) fn frame(view: &View<'_>, nav: Nav, title: &str, content: Markup) -> 
             (settings(view))
         }
         main #content tabindex="-1" { (content) }
+        (help(words))
     };
     document(&view.prefs, title, body)
 }
@@ -96,6 +97,31 @@ pub(super) fn api(action: &str, parameters: &[(&str, String)]) -> Markup {
     let mut query = form_urlencoded::Serializer::new(String::new());
     query.extend_pairs(parameters.iter().map(|(name, value)| (format!("p.{name}"), value)));
     html! { a.api href={ "/ui/explorer/" (action) "?" (query.finish()) } { "{API}" } }
+}
+
+/// The keys of all pages, which `?` shows.
+fn help(words: Lang) -> Markup {
+    let keys: [(&str, &str); 12] = [
+        ("/", words.search()),
+        ("g l · g c · g u · g t · g e", words.key_places()),
+        ("j k", words.key_rows()),
+        ("Enter", words.key_enter()),
+        ("← →", words.key_cursor()),
+        ("[ ]", words.key_events()),
+        ("n", words.key_problem()),
+        ("+ − 0", words.key_zoom()),
+        ("d", words.key_direction()),
+        ("z", words.key_zone()),
+        ("Esc", words.key_escape()),
+        ("?", words.key_help()),
+    ];
+    html! {
+        dialog #help aria-label=(words.keys()) {
+            header { h2 { (words.keys()) } form method="dialog" { button { (words.close()) } } }
+            dl { @for (key, meaning) in keys { dt { kbd { (key) } } dd { (meaning) } } }
+            label.check { input #keys-on type="checkbox" checked; (words.keys_on()) }
+        }
+    }
 }
 
 fn document(prefs: &Prefs, title: &str, body: Markup) -> Markup {
@@ -143,6 +169,7 @@ fn settings(view: &View<'_>) -> Markup {
                 p { (words.language()) }
                 (link("lang", "en", "English", words == Lang::En))
                 (link("lang", "zh", "简体中文", words == Lang::Zh))
+                button type="button" data-help hidden { (words.keys()) }
                 @if view.can_sign_out {
                     form method="post" action="/ui/logout" { button type="submit" { (words.sign_out()) } }
                 }

@@ -315,4 +315,77 @@ words! {
     no_days_hint: "Choose other days, or tell rollbook of calls: docs/sources.md says how.", "请选择其他日期，或按 docs/sources.md 接入数据源。";
     mean_day: "Mean a day", "日均";
     total: "Total", "合计";
+
+    ended_at: "Ended", "结束时间";
+    matrix: "Matrix", "矩阵";
+    quality: "Quality", "质量";
+    overview: "Overview", "概览";
+    crowd: "{0} users. The quality of {1} is known: of those that lost their connection or came back, and of those that you search for. Lanes are shown of those with poor minutes.",
+        "共 {0} 位用户。已知其中 {1} 位的质量：掉线或重新进房的用户，以及您搜索的用户。泳道仅显示有较差时段的用户。";
+    no_users: "Nobody to show here. Search for a user, or take the filter away.", "没有可显示的用户。请搜索用户，或清除筛选。";
+    compare_charts: "Compare in the charts", "在图表中对比";
+    poor_times: "Poor {0} times.", "较差 {0} 次。";
+    measured: "{0} measured", "{0} 位有测量数据";
+    not_measured: "not measured", "无测量数据";
+    direction: "Direction", "方向";
+    both: "All", "全部";
+    received: "Receiver", "接收方";
+    sent_way: "Sender", "发送方";
+    worst_minute: "Worst minute", "最差分钟";
+    ev_kinds: "Kinds of events", "事件类型";
+    ev_problem: "Problems", "异常";
+    ev_stay: "In and out", "进退房";
+    ev_media: "Media", "音视频";
+    events_cut: "Only the first 200 are listed. Choose a kind or filter users to see others.", "仅列出前 200 条。请选择类型或筛选用户查看其他事件。";
+    inferred: "inferred", "推断";
+    why_timeout: "connection lost", "连接丢失";
+    why_kicked: "removed", "被移出";
+    why_killed: "process killed", "进程被终止";
+    why_duplicate: "entered elsewhere", "在其他端进房";
+    why_network: "network changed", "网络切换";
+    why_shutdown: "server shut down", "服务器关闭";
+    why_join_failed: "could not enter", "进房失败";
+    receiver: "Receiver", "接收方";
+    sender: "Sender", "发送方";
+    matrix_hint: "Rows receive, columns send. A bad column is a sender's uplink, a bad row is a receiver.", "行为接收方，列为发送方。整列较差说明发送方上行有问题，整行较差说明接收方有问题。";
+    no_pairs: "Nobody measured whom it came from, in this part of the call.", "该时段内没有指明对端的测量数据。";
+    other_way: "The other way", "反方向";
+    as_table: "As a table", "查看表格";
+    loss_up: "Loss up", "上行丢包";
+    loss_down: "Loss down", "下行丢包";
+    worst_at: "worst {0} {1} at {2}", "最差 {0} {1}（{2}）";
+    broke_here: "broke here", "问题始于此";
+    what: "Chart", "图表";
+    line: "Line", "曲线";
+    median: "Median", "中位数";
+    worst: "Worst", "最差";
+    at_time: "At", "时间";
+    chart_of: "{0} of {1}, {2} to {3}", "{1} 的{0}，{2} 至 {3}";
+    chart_line: "{0} median {1} {2}, worst {3} {4} at {5}", "{0}中位数 {1} {2}，最差 {3} {4}（{5}）";
+    muted: "muted", "静音";
+    no_video: "no video", "无视频";
+    finding: "Finding", "诊断";
+    look_there: "Look there", "查看该时段";
+    found_sender: "{1} of {2} who receive from {0} had poor minutes with it, {3}–{4}: look at the uplink of {0}.",
+        "接收 {0} 的 {2} 位用户中有 {1} 位在 {3}–{4} 质量较差：请检查 {0} 的上行网络。";
+    found_receiver: "{0} received badly from {1} of {2} senders, {3}–{4}: look at the downlink or the processor of {0}.",
+        "{0} 在 {3}–{4} 接收 {2} 位发送方中的 {1} 位质量较差：请检查 {0} 的下行网络或处理器。";
+    found_together: "{1} of {2} users were badly off at one time, {3}–{4}: look at the server or the region they share.",
+        "{2} 位用户中有 {1} 位在 {3}–{4} 同时质量较差：请检查服务器或其所在区域。";
+    found_device: "{0} saw frozen pictures for {1} s, {4}–{5}, while at most {2} % were lost and the processor was {3} % busy: look at the device.",
+        "{0} 在 {4}–{5} 卡顿 {1} 秒，期间丢包不超过 {2} %，处理器占用 {3} %：请检查设备性能。";
+    keys: "Keys", "快捷键";
+    keys_on: "Single keys do what is listed here", "启用单键快捷键";
+    close: "Close", "关闭";
+    key_places: "Go to Live, Calls, Users, Trends, API Explorer", "前往实时、通话、用户、趋势、API Explorer";
+    key_rows: "Next or previous row", "下一行或上一行";
+    key_enter: "Choose the row", "选择该行";
+    key_cursor: "Move the cursor by one sample; with Shift by one minute", "移动光标一个采样；按住 Shift 移动一分钟";
+    key_events: "Previous or next event", "上一个或下一个事件";
+    key_problem: "Next problem", "下一个异常";
+    key_zoom: "Zoom in, out, back to all", "放大、缩小、显示全部";
+    key_direction: "Change the direction", "切换方向";
+    key_zone: "Change the time zone", "切换时区";
+    key_escape: "Close; take the cursor away", "关闭；移除光标";
+    key_help: "This list", "显示本列表";
 }

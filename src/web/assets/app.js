@@ -12,9 +12,9 @@ if (root.dataset.tz === "browser" && root.dataset.minutes !== String(minutes)) {
   }
 }
 
-/** Whether somebody is writing, so that keys are text. */
+/** Whether keys are text, or meant for a dialog, or not wanted. */
 export const isWriting = (event) =>
-  event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName);
+  localStorage.keysOff || document.querySelector("dialog[open]") || event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName);
 
 const PLACES = { l: "/ui/live", c: "/ui/calls", u: "/ui/users", t: "/ui/trends", e: "/ui/explorer" };
 let going = false;
@@ -44,3 +44,51 @@ const reach = () => {
 };
 addEventListener("resize", reach);
 reach();
+// Copying: a text, or else the address as it stands.
+
+for (const button of document.querySelectorAll("[data-clip]")) button.hidden = false;
+
+async function clip(text) {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  // Without TLS there is no clipboard to write to, only a selection to copy.
+  const area = document.createElement("textarea");
+  area.value = text;
+  document.body.append(area);
+  area.select();
+  document.execCommand("copy");
+  area.remove();
+}
+
+addEventListener("click", async (event) => {
+  const button = event.target.closest?.("[data-clip]");
+  if (!button) return;
+  await clip(button.dataset.clip || location.href);
+  const before = button.textContent;
+  if (before === button.dataset.done) return;
+  button.textContent = button.dataset.done;
+  setTimeout(() => (button.textContent = before), 1500);
+});
+
+const help = document.querySelector("#help");
+const keysOn = document.querySelector("#keys-on");
+const opener = document.querySelector("[data-help]");
+if (keysOn) {
+  keysOn.checked = !localStorage.keysOff;
+  keysOn.addEventListener("change", () => {
+    if (keysOn.checked) localStorage.removeItem("keysOff");
+    else localStorage.keysOff = "1";
+  });
+}
+if (opener) {
+  opener.hidden = false;
+  opener.addEventListener("click", () => help?.showModal());
+}
+
+addEventListener("keydown", (event) => {
+  if (isWriting(event)) return;
+  if (event.key === "?") help?.showModal();
+  if (event.key === "z") {
+    const zones = [...document.querySelectorAll(".menu a[href*='tz=']")];
+    zones[(zones.findIndex((link) => link.hasAttribute("aria-current")) + 1) % zones.length]?.click();
+  }
+});

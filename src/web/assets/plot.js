@@ -3,16 +3,102 @@
 
 import { ticks } from "./time.js";
 
-const DASHES = [[], [6, 3], [10, 4], [2, 2]];
+/** Of the lines of a chart; where several users are compared, of the users. */
+const DASHES = [[], [6, 3], [12, 4], [2, 3], [8, 3, 2, 3], [1, 4]];
 const HEIGHT = 104;
+const HEAD = 16;
+/** Without a report for longer, nothing is known. */
+const SILENCE_S = 15;
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+const shown = (number) => number.toLocaleString("en", { maximumFractionDigits: 1 }).replaceAll(",", "\u2009");
 
 /** A round upper bound for an axis. */
 export function nice(most) {
   if (!(most > 0)) return 1;
   const unit = 10 ** Math.floor(Math.log10(most));
-  return [1, 2, 5, 10].map((factor) => factor * unit).find((bound) => bound >= most);
+  return [1, 1.5, 2, 3, 4, 5, 6, 8, 10].map((factor) => factor * unit).find((bound) => bound >= most * 0.999);
+}
+
+const make = (tag, className = "", text = "") => {
+  const made = document.createElement(tag);
+  if (className) made.className = className;
+  made.textContent = text;
+  return made;
+};
+
+/** The charts of one home, of what its address gives. */
+export class Charts {
+  constructor(home) {
+    this.home = home;
+    this.rows = null;
+    this.data = null;
+    this.turn = 0;
+  }
+
+  /** Asks for what is shown and draws it. */
+  async load(time, then) {
+    const turn = ++this.turn;
+    const url = new URL(this.home.dataset.src, location.href);
+    const room = this.rows?.[0]?.plot.canvas.clientWidth ?? this.home.clientWidth;
+    for (const [name, value] of [["from", time.a], ["to", time.b], ["px", Math.max(60, Math.round(room / 2))]]) {
+      url.searchParams.set(name, String(value));
+    }
+    const reply = await fetch(url).catch(() => null);
+    if (turn !== this.turn) return;
+    if (!reply?.ok) {
+      const state = this.home.querySelector(".state");
+      if (state) state.textContent = this.home.dataset.failed;
+      return;
+    }
+    this.data = await reply.json();
+    for (const state of this.home.querySelectorAll(".state, noscript")) state.remove();
+    this.rows ??= this.data.charts.filter((chart) => chart.lines.length).map((chart) => this.#make(chart));
+    this.draw(time);
+    this.home.dataset.drawn = "1";
+    then();
+  }
+
+  draw(time) {
+    if (!this.data) return;
+    for (const { chart, plot } of this.rows) {
+      plot.canvas.setAttribute("aria-label", this.data.users.map((user) => user.told[chart.key]).join(". "));
+      plot.draw(this.data, time);
+    }
+  }
+
+  #make(chart) {
+    const row = make("div", "chart");
+    const gutter = make("div");
+    const title = make("h3", "", chart.name);
+    title.append(make("small", "", ` ${chart.unit}`));
+    gutter.append(title);
+    const values = [];
+    for (const line of chart.lines) {
+      if (!this.data.users.some((user) => user.lines[line.key])) continue;
+      const label = make("p", `s s${line.place + 1}`);
+      const value = make("b", "", "–");
+      label.append(make("span", "", line.name), value);
+      gutter.append(label);
+      values.push({ line, value });
+    }
+    if (values.length === 0) gutter.append(make("p", "dim", "–"));
+    const canvas = make("canvas");
+    canvas.setAttribute("role", "img");
+    row.append(gutter, canvas);
+    this.home.append(row);
+    return { chart, plot: new Plot(canvas, chart), values };
+  }
+
+  /** The values at the cursor, of all users in their order. */
+  showValues(time) {
+    for (const { plot, values } of this.rows ?? []) {
+      for (const { line, value } of values) {
+        const numbers = this.data.users.map((_, place) => (time.cursor === null ? null : plot.valueAt(line, place, time.cursor)));
+        value.textContent = numbers.map((number) => (number === null ? "–" : shown(number))).join(" · ");
+      }
+    }
+  }
 }
 
 export class Plot {
@@ -34,81 +120,119 @@ export class Plot {
     const to = canvas.getContext("2d");
     to.scale(ratio, ratio);
     to.clearRect(0, 0, width, HEIGHT);
+    to.font = `12px ${getComputedStyle(canvas).fontFamily}`;
     const lines = data.users.flatMap((user, place) =>
-      chart.lines.map((line, index) => ({ ...user.lines[line.key], index, place })).filter((line) => line.max),
+      chart.lines.map((line) => ({ ...user.lines[line.key], index: line.place, place })).filter((line) => line.max),
     );
-    const most = Math.max(...lines.flatMap((line) => line.max.map((value) => value ?? 0)), 0);
-    const top = nice(Math.max(most, chart.bands ? chart.bands[0] : 0));
+    const most = lines.reduce((all, line) => line.max.reduce((some, value) => Math.max(some, value ?? 0), all), 0);
+    const top = nice(Math.max(most, chart.bands ? chart.bands[0][0] : 0));
     const x = (second) => ((second - time.a) / (time.b - time.a)) * width;
-    const y = (value) => HEIGHT - 2 - (Math.min(value, top) / top) * (HEIGHT - 16);
+    const y = (value) => HEIGHT - 2 - (Math.min(value, top) / top) * (HEIGHT - HEAD);
     this.#bands(to, width, top, y);
-    to.strokeStyle = colour("line");
-    to.lineWidth = 1;
-    to.setLineDash([]);
-    for (const { at } of ticks(time.a, time.b)) {
-      to.beginPath();
-      to.moveTo(Math.round(x(at)) + 0.5, 0);
-      to.lineTo(Math.round(x(at)) + 0.5, HEIGHT);
-      to.stroke();
-    }
+    this.#grid(to, time, x, y, top, width);
+    if (chart.key === "bitrate") this.#states(to, data.states, x, width);
     for (const line of lines) this.#line(to, data, line, x, y);
-    this.#labels(to, top, y);
+    this.#labels(to, top, y, width);
     canvas.dataset.top = String(top);
   }
 
+  #grid(to, time, x, y, top, width) {
+    to.strokeStyle = colour("line");
+    to.lineWidth = 1;
+    to.setLineDash([]);
+    to.beginPath();
+    for (const { at } of ticks(time.a, time.b, width)) {
+      to.moveTo(Math.round(x(at)) + 0.5, 0);
+      to.lineTo(Math.round(x(at)) + 0.5, HEIGHT);
+    }
+    for (const value of [top, top / 2]) {
+      to.moveTo(0, Math.round(y(value)) + 0.5);
+      to.lineTo(width, Math.round(y(value)) + 0.5);
+    }
+    to.stroke();
+  }
+
   #bands(to, width, top, y) {
-    const [fair, poor] = this.chart.bands ?? [];
-    if (fair === undefined) return;
-    const band = (from, until, name, alpha) => {
+    const bands = this.chart.bands ?? [];
+    bands.forEach(([from, name], place) => {
       if (from >= top) return;
-      to.globalAlpha = alpha;
-      to.fillStyle = colour(`${name}-fill`);
+      const until = Math.min(bands[place + 1]?.[0] ?? top, top);
+      const kind = place === 0 ? "fair" : "poor";
+      to.globalAlpha = place === 0 ? 0.08 : 0.1;
+      to.fillStyle = colour(`${kind}-fill`);
       to.fillRect(0, y(until), width, y(from) - y(until));
       to.globalAlpha = 1;
-    };
-    band(fair, Math.min(poor, top), "fair", 0.08);
-    band(poor, top, "poor", 0.1);
+      to.strokeStyle = colour(`${kind}-fill`);
+      to.lineWidth = 1;
+      to.setLineDash([1, 3]);
+      to.beginPath();
+      to.moveTo(0, Math.round(y(from)) + 0.5);
+      to.lineTo(width, Math.round(y(from)) + 0.5);
+      to.stroke();
+      to.setLineDash([]);
+    });
   }
 
   #line(to, data, line, x, y) {
-    to.strokeStyle = colour(`s${(line.index % 4) + 1}`);
-    to.globalAlpha = line.place === 0 ? 1 : 0.75;
+    to.strokeStyle = colour(`s${line.index + 1}`);
     to.lineWidth = 1.4;
-    to.setLineDash(line.place === 0 ? DASHES[line.index % 4] : [3, 3]);
+    to.setLineDash(DASHES[(data.users.length > 1 ? line.place : line.index) % DASHES.length]);
     to.beginPath();
-    let open = false;
+    let last = null;
     for (let n = 0; n < line.max.length; n++) {
-      if (line.max[n] === null) {
-        open = false;
-        continue;
-      }
+      if (line.max[n] === null) continue;
       const at = x(data.t0 + (n + 0.5) * data.step);
-      to[open ? "lineTo" : "moveTo"](at, y(line.max[n]));
+      // Between two reports there may be empty buckets; a longer silence is a gap.
+      const joins = last !== null && (n - last === 1 || (n - last) * data.step <= SILENCE_S);
+      to[joins ? "lineTo" : "moveTo"](at, y(line.max[n]));
       if (line.min[n] !== line.max[n]) to.lineTo(at, y(line.min[n]));
-      open = true;
+      last = n;
     }
     to.stroke();
-    to.globalAlpha = 1;
     to.setLineDash([]);
   }
 
-  /** On a small ground, since a number over a line cannot be read. */
-  #labels(to, top, y) {
-    to.font = `12px ${getComputedStyle(this.canvas).fontFamily}`;
-    for (const value of [top, top / 2]) {
-      const text = value.toLocaleString("en", { maximumFractionDigits: 2 }).replaceAll(",", "\u2009");
-      const width = to.measureText(text).width;
-      to.fillStyle = colour("surface");
-      to.fillRect(2, y(value) - 6, width + 4, 13);
-      to.fillStyle = colour("text-3");
-      to.fillText(text, 4, y(value) + 5);
+  /** When the microphone or the camera was off, behind the lines, with its name where there is room. */
+  #states(to, states, x, width) {
+    const rows = [...new Set(states.map((state) => state.name))];
+    for (const { from, to: until, name } of states) {
+      const [left, right] = [Math.max(0, x(from)), Math.min(width, x(until))];
+      if (right <= left) continue;
+      const top = HEIGHT - 16 - rows.indexOf(name) * 16;
+      to.fillStyle = colour("sunken");
+      to.fillRect(left, top, right - left, 14);
+      to.strokeStyle = colour("edge");
+      to.strokeRect(left + 0.5, top + 0.5, Math.max(1, right - left - 1), 13);
+      if (to.measureText(name).width + 8 > right - left) continue;
+      to.fillStyle = colour("text-2");
+      to.fillText(name, left + 4, top + 11);
     }
   }
 
-  /** The value of a line at a moment, or null. */
+  /** On a small ground, since a number over a line cannot be read. */
+  #labels(to, top, y, width) {
+    const label = (text, at, right, ink) => {
+      const wide = to.measureText(text).width;
+      const left = right ? width - wide - 6 : 2;
+      to.globalAlpha = 0.85;
+      to.fillStyle = colour("surface");
+      to.fillRect(left, at - 7, wide + 4, 14);
+      to.globalAlpha = 1;
+      to.fillStyle = colour(ink);
+      to.fillText(text, left + 2, at + 4);
+    };
+    for (const value of [top, top / 2]) label(shown(value), Math.max(8, y(value)), false, "text-3");
+    (this.chart.bands ?? []).forEach(([from, name], place) => {
+      if (from < top) label(`${name} ≥ ${shown(from)}`, Math.max(8, y(from) - 8), true, place === 0 ? "fair" : "poor");
+    });
+  }
+
+  /** The value of a line at a moment, or of the last report before it, or null. */
   valueAt(line, place, second) {
     const column = this.data?.users[place]?.lines[line.key]?.max;
-    const value = column?.[Math.floor((second - this.data.t0) / this.data.step)];
-    return value ?? null;
+    if (!column) return null;
+    const here = Math.floor((second - this.data.t0) / this.data.step);
+    for (let n = here; n >= 0 && (here - n) * this.data.step <= SILENCE_S; n--) if (column[n] != null) return column[n];
+    return null;
   }
 }

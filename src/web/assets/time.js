@@ -12,6 +12,8 @@ export class TimeModel {
     this.a = Math.max(this.from, Math.min(read("from", this.from), this.to - 1));
     this.b = Math.min(this.to, Math.max(read("to", this.to), this.a + 1));
     this.cursor = query.has("t") ? read("t", null) : null;
+    /** Whether the cursor stays when the pointer leaves. */
+    this.isPinned = this.cursor !== null;
     this.listeners = new Set();
     this.pending = new Set();
   }
@@ -59,9 +61,26 @@ export class TimeModel {
     this.#tell("cursor");
   }
 
-  /** Writes the cursor into the address, so that it can be passed on. */
-  pin() {
+  /** Puts the cursor somewhere and into the address, so that it can be passed on; what is not shown comes into view. */
+  pin(at) {
+    const second = Math.max(this.from, Math.min(Math.round(at), this.to));
+    this.isPinned = true;
+    this.cursor = second;
+    if (second < this.a || second > this.b) {
+      const width = this.b - this.a;
+      const from = Math.max(this.from, Math.min(second - width / 2, this.to - width));
+      this.zoom(from, from + width, false);
+      return;
+    }
     this.#keep(false);
+    this.#tell("cursor");
+  }
+
+  unpin() {
+    this.isPinned = false;
+    this.cursor = null;
+    this.#keep(false);
+    this.#tell("cursor");
   }
 
   #keep(push) {
@@ -69,7 +88,7 @@ export class TimeModel {
     const set = (name, value, plain) => (plain ? url.searchParams.delete(name) : url.searchParams.set(name, String(value)));
     set("from", this.a, this.a === this.from);
     set("to", this.b, this.b === this.to);
-    set("t", this.cursor, this.cursor === null);
+    set("t", this.cursor, !this.isPinned);
     history[push ? "pushState" : "replaceState"](null, "", url);
   }
 }
@@ -82,9 +101,10 @@ export const zoneMinutes = () => Number(document.documentElement.dataset.minutes
 /** `13:16:06` in the page's zone. */
 export const clock = (second) => new Date((second + zoneMinutes() * 60) * 1000).toISOString().slice(11, 19);
 
-/** Round moments between two seconds, some six to eight of them. */
-export function ticks(a, b) {
-  const step = STEPS.find((one) => (b - a) / one <= 8) ?? 604800;
+/** Round moments between two seconds, at most some eight of them, or as many as there is room for. */
+export function ticks(a, b, width = 1000) {
+  const most = Math.max(2, Math.min(8, Math.floor(width / 72)));
+  const step = STEPS.find((one) => (b - a) / one <= most) ?? 604800;
   const shift = zoneMinutes() * 60;
   const marks = [];
   for (let at = Math.ceil((a + shift) / step) * step - shift; at <= b; at += step) {

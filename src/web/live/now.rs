@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::super::score::{self, Grade};
-use super::super::{Trouble, call::by_peer};
-use crate::records::quality::{GAP_MS_MAX, Metric, Points, Series};
+use super::super::{Trouble, call::ByPeer};
+use crate::records::quality::{GAP_MS_MAX, Metric, Points, Series, metrics};
 use crate::records::{AppId, Call, CommId, Event, Millis, Session};
 use crate::store::{CallQuery, NEWEST_MAX, SampleQuery, SessionQuery, Store, UserQuery};
 
@@ -427,6 +427,15 @@ fn trend(now: Millis, spans: impl Iterator<Item = (Millis, Option<Millis>)>) -> 
         count.unsigned_abs()
     });
     counts.collect()
+}
+
+/// What a user measured, by peer.
+fn by_peer(series: &[Series], user: &str) -> ByPeer {
+    let mut peers: BTreeMap<&str, Vec<&Series>> = BTreeMap::new();
+    for one in series.iter().filter(|one| one.flow.user == user) {
+        peers.entry(&one.flow.peer).or_default().push(one);
+    }
+    peers.into_iter().map(|(peer, all)| (peer.to_owned(), metrics(&all))).collect()
 }
 
 fn by_user(series: Vec<Series>) -> BTreeMap<String, Vec<Series>> {
