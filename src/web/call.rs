@@ -358,7 +358,7 @@ fn score_of(person: &Person) -> Markup {
 }
 
 /// When a user left and how that is known.
-fn left(words: Lang, session: &Session, zone: super::prefs::Zone) -> String {
+pub(super) fn left(words: Lang, session: &Session, zone: super::prefs::Zone) -> String {
     let why = match session.leave_source {
         LeaveSource::Open => return words.still_inside().to_owned(),
         LeaveSource::Seen => None,
@@ -371,7 +371,7 @@ fn left(words: Lang, session: &Session, zone: super::prefs::Zone) -> String {
     why.map_or_else(|| time.clone(), |why| format!("{time} ({why})"))
 }
 
-fn joined(words: Lang, session: &Session, zone: super::prefs::Zone) -> String {
+pub(super) fn joined(words: Lang, session: &Session, zone: super::prefs::Zone) -> String {
     let time = zone.time(session.joined);
     match session.join_source {
         JoinSource::Seen => time,

@@ -13,7 +13,9 @@ mod lanes;
 mod prefs;
 mod query;
 mod score;
+mod search;
 mod shell;
+mod users;
 mod words;
 
 use std::net::IpAddr;
@@ -221,6 +223,16 @@ impl<S: Store + 'static> Web<S> {
                 let comm_id = query::text_of(comm_id).ok_or(Trouble::NotFound)?;
                 data::call(context, &comm_id).await
             }
+            (Method::Get, ["users"]) => users::page(context).await,
+            (Method::Get, ["users", app]) => {
+                let user = context.query.text("user").ok_or(Trouble::NotFound)?;
+                users::user_page(context, app, user).await
+            }
+            (Method::Get, ["users", app, user]) => {
+                let user = query::text_of(user).ok_or(Trouble::NotFound)?;
+                users::user_page(context, app, &user).await
+            }
+            (Method::Get, ["search"]) => search::find(context).await,
             (Method::Get | Method::Post, _) => Err(Trouble::NotFound),
         }
     }

@@ -47,6 +47,16 @@ impl Query {
     }
 }
 
+/// A path and pairs, as an address.
+pub(super) fn address(path: &str, pairs: &[(&str, &str)]) -> String {
+    if pairs.is_empty() {
+        return path.to_owned();
+    }
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(pairs);
+    format!("{path}?{}", query.finish())
+}
+
 /// One segment of a path, as it may stand in an address.
 pub(super) fn segment(text: &str) -> Cow<'_, str> {
     percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).into()

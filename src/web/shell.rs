@@ -76,6 +76,13 @@ pub(super) fn bare(prefs: &Prefs, title: &str, content: Markup) -> Markup {
     document(prefs, title, body)
 }
 
+/// The question behind a panel, in the API Explorer.
+pub(super) fn api(action: &str, parameters: &[(&str, String)]) -> Markup {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(parameters.iter().map(|(name, value)| (format!("p.{name}"), value)));
+    html! { a.api href={ "/ui/explorer/" (action) "?" (query.finish()) } { "{API}" } }
+}
+
 fn document(prefs: &Prefs, title: &str, body: Markup) -> Markup {
     html! {
         (DOCTYPE)
