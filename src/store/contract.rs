@@ -3,6 +3,7 @@
 
 mod samples;
 mod figures;
+mod users;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use proptest::test_runner::RngSeed;
 use super::embedded::{Embedded, EmbeddedOptions, Fault};
 use super::{
     AnyStore, CallQuery, Counts, ExportQuery, Exported, Figures, Memory, SessionQuery, Store, StoreError,
-    What,
+    UserCall, UserSeen, What,
 };
 use crate::records::{
     AppId, Attr, Call, CommId, Event, JoinSource, Kind, LeaveSource, Millis, Reason, ReasonClass, Session,
@@ -90,7 +91,8 @@ impl Subject {
                 Ok(())
             })
             .unwrap();
-        Answers { records, events, counts: self.store.counts(), figures: self.figures() }
+        let (counts, figures, users) = (self.store.counts(), self.figures(), self.everybody());
+        Answers { records, events, counts, figures, users }
     }
 
     /// The figures of all days.
@@ -140,6 +142,7 @@ struct Answers {
     events: Vec<Event>,
     counts: Counts,
     figures: Figures,
+    users: Vec<(UserSeen, Vec<UserCall>)>,
 }
 
 impl std::fmt::Debug for Answers {
@@ -167,6 +170,10 @@ impl std::fmt::Debug for Answers {
             }
         }
         writeln!(f, "  {:?}\n  {:?}", self.counts, self.figures)?;
+        for (seen, calls) in &self.users {
+            let calls: Vec<&CommId> = calls.iter().map(|of| &of.call.comm_id).collect();
+            writeln!(f, "  {seen:?} {calls:?}")?;
+        }
         self.events.iter().try_for_each(|event| writeln!(f, "  : {}", line(event)))
     }
 }

@@ -11,8 +11,8 @@ use crate::records::{AppId, Call, CommId, Event, Kind, Millis, Session};
 use super::news::{News, Told};
 use super::{
     Appended, CallQuery, Counts, DayFigures, ExportQuery, Exported, Figures, SampleQuery, SessionQuery,
-    Store, StoreError, Swept, UserQuery, What, call_order, figures_day, overlaps, session_order, sink_event,
-    sink_samples,
+    Store, StoreError, Swept, UserCall, UserCallsQuery, UserQuery, UserSeen, UsersQuery, What, call_order,
+    figures_day, overlaps, session_order, sink_event, sink_samples,
 };
 
 /// Everything in memory.
@@ -125,6 +125,13 @@ impl State {
                 folded
             })
             .collect();
+    }
+
+    /// The calls of an application with evidence since `horizon`.
+    fn shown_of(&self, app: AppId, horizon: Millis) -> impl Iterator<Item = &Folded> {
+        let rooms = self.rooms.iter().filter(move |((owner, _), _)| *owner == app);
+        let calls = rooms.flat_map(|(_, room)| &room.calls);
+        calls.filter(move |folded| folded.call.last_evidence >= horizon)
     }
 
     fn find(&self, app: AppId, comm_id: &CommId) -> Option<&Folded> {
@@ -259,6 +266,37 @@ impl Store for Memory {
             found.filter(|folded| folded.call.last_evidence >= query.horizon && !query.user.is_empty());
         let Some(folded) = found else { return Ok(Vec::new()) };
         Ok(folded.events.iter().filter(|event| fold::owner(event) == query.user).cloned().collect())
+    }
+
+    async fn users(&self, query: &UsersQuery<'_>) -> Result<Vec<UserSeen>, StoreError> {
+        let state = self.read();
+        let mut calls: BTreeMap<&str, u64> = BTreeMap::new();
+        for folded in state.shown_of(query.app, query.horizon) {
+            let users: BTreeSet<&str> = folded.sessions.iter().map(|session| session.user.as_str()).collect();
+            users.into_iter().for_each(|user| *calls.entry(user).or_default() += 1);
+        }
+        let asked = calls.into_iter().filter(|(user, _)| {
+            user.starts_with(query.prefix) && query.after.is_none_or(|after| after < *user)
+        });
+        let seen = |(user, calls): (&str, u64)| UserSeen { user: user.to_owned(), calls };
+        Ok(asked.take(query.take).map(seen).collect())
+    }
+
+    async fn calls_of_user(&self, query: &UserCallsQuery<'_>) -> Result<Vec<UserCall>, StoreError> {
+        let state = self.read();
+        let mut found = Vec::new();
+        for folded in state.shown_of(query.app, query.horizon) {
+            let of_user = folded.sessions.iter().filter(|session| session.user == query.user);
+            let sessions: Vec<Arc<Session>> = of_user.cloned().collect();
+            let call = &folded.call;
+            if !sessions.is_empty() && overlaps(call.created, call.ended, query.from_s, query.to_s, query.now)
+            {
+                found.push(UserCall { call: call.clone(), sessions });
+            }
+        }
+        found.sort_by(|a, b| call_order(&a.call, &b.call));
+        let skip = usize::try_from(query.skip).unwrap_or(usize::MAX);
+        Ok(found.into_iter().skip(skip).take(query.take).collect())
     }
 
     async fn figures(&self, app: AppId, from_s: i64, to_s: i64) -> Result<Figures, StoreError> {

@@ -51,6 +51,17 @@ pub trait Store: Send + Sync {
         query: &UserQuery<'_>,
     ) -> impl Future<Output = Result<Vec<Event>, StoreError>> + Send;
 
+    /// The users whose id begins with a text and who have a session in a call that is shown: by id, from one on.
+    fn users(&self, query: &UsersQuery<'_>)
+    -> impl Future<Output = Result<Vec<UserSeen>, StoreError>> + Send;
+
+    /// The calls that were alive in a window and in which a user has sessions, each with those sessions; in the order
+    /// of [`calls`](Store::calls), sessions in that of [`sessions`](Store::sessions).
+    fn calls_of_user(
+        &self,
+        query: &UserCallsQuery<'_>,
+    ) -> impl Future<Output = Result<Vec<UserCall>, StoreError>> + Send;
+
     /// The figures of the days of UTC+8 that begin in a window of seconds, both ends inclusive, oldest first;
     /// without days on which nobody entered. A look-up: figures are kept as events come.
     fn figures(
@@ -206,6 +217,60 @@ pub struct UserQuery<'a> {
     pub user: &'a str,
     /// Calls whose last evidence is before this are not shown.
     pub horizon: Millis,
+}
+
+/// Which users of an application.
+#[derive(Debug, Clone, Copy)]
+pub struct UsersQuery<'a> {
+    /// The application.
+    pub app: AppId,
+    /// What the ids begin with; `""`: all.
+    pub prefix: &'a str,
+    /// Only the ids behind this one, in order of their bytes: where the page before ended.
+    pub after: Option<&'a str>,
+    /// Users to give, at most.
+    pub take: usize,
+    /// Calls whose last evidence is before this are not shown.
+    pub horizon: Millis,
+}
+
+/// A user of an application.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserSeen {
+    /// The user.
+    pub user: String,
+    /// How many calls are shown that the user has a session in.
+    pub calls: u64,
+}
+
+/// Which calls of a user.
+#[derive(Debug, Clone, Copy)]
+pub struct UserCallsQuery<'a> {
+    /// The application.
+    pub app: AppId,
+    /// The user.
+    pub user: &'a str,
+    /// First second of the window; inclusive.
+    pub from_s: i64,
+    /// Last second of the window; inclusive.
+    pub to_s: i64,
+    /// Calls to pass over.
+    pub skip: u64,
+    /// Calls to give, at most.
+    pub take: usize,
+    /// The server's clock: the end of a running call, for the overlap.
+    pub now: Millis,
+    /// Calls whose last evidence is before this are not shown.
+    pub horizon: Millis,
+}
+
+/// A call, as one of its users knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserCall {
+    /// The call.
+    pub call: Call,
+    /// The user's sessions in it; at least one.
+    pub sessions: Vec<Arc<Session>>,
 }
 
 /// Which measurements.
@@ -372,6 +437,14 @@ impl Store for AnyStore {
 
     async fn user_events(&self, query: &UserQuery<'_>) -> Result<Vec<Event>, StoreError> {
         each_store!(self, store => store.user_events(query).await)
+    }
+
+    async fn users(&self, query: &UsersQuery<'_>) -> Result<Vec<UserSeen>, StoreError> {
+        each_store!(self, store => store.users(query).await)
+    }
+
+    async fn calls_of_user(&self, query: &UserCallsQuery<'_>) -> Result<Vec<UserCall>, StoreError> {
+        each_store!(self, store => store.calls_of_user(query).await)
     }
 
     async fn figures(&self, app: AppId, from_s: i64, to_s: i64) -> Result<Figures, StoreError> {

@@ -19,6 +19,7 @@ mod score;
 mod search;
 mod shell;
 mod trends;
+mod users;
 mod words;
 
 use std::net::IpAddr;
@@ -254,7 +255,16 @@ impl<S: Store + 'static> Web<S> {
             (Method::Get, ["explorer"]) => Ok(explorer::index(context)),
             (Method::Post, ["explorer", "prepare"]) => explorer::prepare(context, asked).await,
             (Method::Get, ["explorer", action]) => explorer::page(context, asked, action).await,
-            (Method::Get, ["search"]) => Ok(search::find(context)),
+            (Method::Get, ["users"]) => users::page(context).await,
+            (Method::Get, ["users", app]) => {
+                let user = context.query.text("user").ok_or(Trouble::NotFound)?;
+                users::user_page(context, app, user).await
+            }
+            (Method::Get, ["users", app, user]) => {
+                let user = query::text_of(user).ok_or(Trouble::NotFound)?;
+                users::user_page(context, app, &user).await
+            }
+            (Method::Get, ["search"]) => search::find(context).await,
             (Method::Get | Method::Post, _) => Err(Trouble::NotFound),
         }
     }

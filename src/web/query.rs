@@ -72,10 +72,17 @@ impl Query {
 
 /// The end of an address that these pairs make.
 pub(super) fn of(pairs: &[(&str, &str)]) -> String {
-    let mut out = form_urlencoded::Serializer::new(String::new());
-    out.extend_pairs(pairs);
-    let text = out.finish();
-    if text.is_empty() { text } else { format!("?{text}") }
+    address("", pairs)
+}
+
+/// A path and pairs, as an address.
+pub(super) fn address(path: &str, pairs: &[(&str, &str)]) -> String {
+    if pairs.is_empty() {
+        return path.to_owned();
+    }
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(pairs);
+    format!("{path}?{}", query.finish())
 }
 
 /// One segment of a path, as it may stand in an address.

@@ -37,7 +37,10 @@ pub(super) enum Nav {
     Explorer,
 }
 
-const NAV: [(Nav, &str, fn(Lang) -> &'static str); 5] = [
+/// A page, its address, and its name in the reader's language.
+type Place = (Nav, &'static str, fn(Lang) -> &'static str);
+
+const NAV: [Place; 5] = [
     (Nav::Live, "/ui/live", Lang::live),
     (Nav::Calls, "/ui/calls", Lang::calls),
     (Nav::Users, "/ui/users", Lang::users),

@@ -46,7 +46,6 @@ words! {
     theme_light: "Light", "浅色";
     theme_dark: "Dark", "深色";
     language: "Language", "语言";
-    apply: "Apply", "应用设置";
     settings: "Display", "显示";
     sign_in: "Sign in", "登录";
     sign_out: "Sign out", "退出登录";
@@ -61,10 +60,7 @@ words! {
         "地址有误、通话已超过保留期限，或属于其他账号。";
     store_trouble: "The store cannot answer just now", "存储暂时无法响应";
     store_trouble_hint: "Nothing is lost. Try again in a moment; the log says why.", "数据没有丢失。请稍后重试；日志中有原因。";
-    version: "version", "版本";
-    kept: "kept", "保留";
     days: "days", "天";
-    for_ever: "for ever", "永久";
     room: "Room", "房间";
     window: "Window", "时间范围";
     show: "Show", "查看";
@@ -388,4 +384,24 @@ words! {
     key_zone: "Change the time zone", "切换时区";
     key_escape: "Close; take the cursor away", "关闭；移除光标";
     key_help: "This list", "显示本列表";
+    user_begins: "UserId begins with", "UserId 前缀";
+    user_prefix_hint: "Upper and lower case are different.", "区分大小写。";
+    no_users_yet: "Nobody has been in a call yet", "还没有用户进入过通话";
+    no_user_begins: "No user's id begins with", "没有以此开头的 UserId：";
+    no_user_hint: "The search compares the begin of the id, letter by letter: “ali” finds “alice”, “lice” and “Ali” do not. Users whose calls are older than what is kept are gone.",
+        "按 UserId 前缀逐字匹配：“ali”可以找到“alice”，而“lice”和“Ali”不能。超过保留期限的用户不再显示。";
+    all_users: "All users", "全部用户";
+    first_page: "First page", "第一页";
+    next_page: "Next page", "下一页";
+    last_seen: "Last seen", "最近出现";
+    first_seen: "First seen", "首次出现";
+    devices: "Devices", "设备";
+    two_weeks: "14 days, hour by hour", "14 天，逐小时";
+    time_in_calls: "In calls", "通话时长";
+    no_calls_of_user: "This user was in no call in these 14 days. Look at the days before.", "该用户在这 14 天内没有通话，请查看更早的日期。";
+    newest_only: "Only the newest calls are drawn and counted:", "仅绘制并统计最近的通话：";
+    used: "Devices, SDKs and addresses", "设备、SDK 与地址";
+    no_such_name: "Nothing has this name", "没有找到";
+    search_help: "A CommId leads to its call, the name of a room to its calls, the begin of a UserId to users, Desc… to an action of the API.",
+        "输入 CommId 打开通话，输入房间名查看其通话，输入 UserId 前缀查找用户，输入 Desc… 打开接口。";
 }

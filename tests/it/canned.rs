@@ -11,7 +11,7 @@ use rollbook::records::{
 };
 use rollbook::store::{
     Appended, CallQuery, Counts, ExportQuery, Exported, Figures, Memory, News, SampleQuery, SessionQuery,
-    Store, StoreError, Swept, UserQuery,
+    Store, StoreError, Swept, UserCall, UserCallsQuery, UserQuery, UserSeen, UsersQuery,
 };
 use rollbook::wire::sign::{self, Post};
 use rollbook::wire::{Body, Request};
@@ -104,6 +104,16 @@ impl Store for Canned {
     async fn user_events(&self, query: &UserQuery<'_>) -> Result<Vec<Event>, StoreError> {
         self.ask()?;
         self.memory.user_events(query).await
+    }
+
+    async fn users(&self, query: &UsersQuery<'_>) -> Result<Vec<UserSeen>, StoreError> {
+        self.ask()?;
+        self.memory.users(query).await
+    }
+
+    async fn calls_of_user(&self, query: &UserCallsQuery<'_>) -> Result<Vec<UserCall>, StoreError> {
+        self.ask()?;
+        self.memory.calls_of_user(query).await
     }
 
     async fn figures(&self, app: AppId, from_s: i64, to_s: i64) -> Result<Figures, StoreError> {

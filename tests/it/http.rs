@@ -14,7 +14,7 @@ use rollbook::records::quality::Series;
 use rollbook::records::{AppId, Call, CommId, Event, Millis, Session};
 use rollbook::store::{
     Appended, CallQuery, Counts, ExportQuery, Exported, Figures, Memory, News, SampleQuery, SessionQuery,
-    Store, StoreError, Swept, UserQuery,
+    Store, StoreError, Swept, UserCall, UserCallsQuery, UserQuery, UserSeen, UsersQuery,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -83,6 +83,16 @@ impl Store for Moody {
     async fn user_events(&self, query: &UserQuery<'_>) -> Result<Vec<Event>, StoreError> {
         self.check()?;
         self.memory.user_events(query).await
+    }
+
+    async fn users(&self, query: &UsersQuery<'_>) -> Result<Vec<UserSeen>, StoreError> {
+        self.check()?;
+        self.memory.users(query).await
+    }
+
+    async fn calls_of_user(&self, query: &UserCallsQuery<'_>) -> Result<Vec<UserCall>, StoreError> {
+        self.check()?;
+        self.memory.calls_of_user(query).await
     }
 
     async fn figures(&self, app: AppId, from_s: i64, to_s: i64) -> Result<Figures, StoreError> {

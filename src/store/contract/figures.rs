@@ -56,6 +56,8 @@ fn hinted(event: Event, second: i64) -> Event {
 
 const FIGURES: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("figures");
 const FIGURES_PACKED: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("figures.packed");
+const USERS: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("users");
+const USERS_PACKED: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("users.packed");
 const META: TableDefinition<'static, &str, u64> = TableDefinition::new("meta");
 
 /// Changes each file of a store that is closed.
@@ -91,7 +93,7 @@ fn check(steps: &[(&[Event], &[DayTold])]) {
 
 impl Subject {
     /// Closes the store and verifies its files.
-    fn verified(self) {
+    pub(super) fn verified(self) {
         let Subject { store, dir, .. } = self;
         drop(store);
         if let Some(dir) = dir {
@@ -224,25 +226,34 @@ fn days_behind_the_horizon_stay_exact_when_files_are_dropped() {
 }
 
 #[test]
-fn figures_that_are_wrong_are_found() {
-    let subject = Subject::embedded();
-    subject.append(&[joined("r", "a", 0), joined("r", "a", MIDNIGHT + 5)]);
-    let Subject { store, dir, .. } = subject;
-    drop(store);
-    let dir = dir.unwrap();
-    Embedded::verify(dir.path()).unwrap();
-    each_file(&dir, |tx| {
+fn what_is_derived_from_stays_and_is_wrong_is_found() {
+    let check = |wrong: fn(&WriteTransaction), sealed: bool, told: &str| {
+        let subject = Subject::embedded();
+        subject.append(&[joined("r", "a", 0), joined("r", "a", MIDNIGHT + 5)]);
+        if sealed {
+            subject.seal();
+        }
+        let Subject { store, dir, .. } = subject;
+        drop(store);
+        let dir = dir.unwrap();
+        Embedded::verify(dir.path()).unwrap();
+        each_file(&dir, wrong);
+        let error = Embedded::verify(dir.path()).unwrap_err().to_string();
+        assert!(error.contains(told) && error.contains("2026-11-20.redb"), "{error}");
+        assert!(error.contains("are not those of its sessions"), "{error}");
+    };
+    let figures = |tx: &WriteTransaction| {
         let mut rows = tx.open_table(FIGURES).unwrap();
         let key = rows.first().unwrap().unwrap().0.value().to_vec();
         rows.insert(key.as_slice(), [1, 1, 9, 1].as_slice()).unwrap();
-    });
-    let error = Embedded::verify(dir.path()).unwrap_err().to_string();
-    assert!(error.contains("are not those of its sessions") && error.contains("2026-11-20.redb"), "{error}");
+    };
+    check(figures, false, "the figures of application");
+    check(|tx| drop(tx.open_table(USERS_PACKED).unwrap().pop_last().unwrap()), true, "the users' calls");
 }
 
 #[test]
-fn files_from_before_there_were_figures_are_counted_when_they_are_opened() {
-    for sealed in [false, true] {
+fn files_of_older_formats_are_completed_when_they_are_opened() {
+    for (sealed, format) in [(false, 1), (false, 2), (true, 1), (true, 2)] {
         let subject = Subject::embedded();
         let closed = event("r", "", Kind::RoomDestroyed, 10);
         subject.append(&[joined("r", "a", 0), joined("r", "b", 1), closed]);
@@ -251,14 +262,17 @@ fn files_from_before_there_were_figures_are_counted_when_they_are_opened() {
         if sealed {
             subject.seal();
         }
-        let before = subject.figures();
-        assert_eq!(told(&before), [(0, 1, 3, 4), (1, 1, 1, 1), (2, 1, 1, 1)]);
+        let before = subject.answers();
+        assert_eq!(told(&before.figures), [(0, 1, 3, 4), (1, 1, 1, 1), (2, 1, 1, 1)]);
         let Subject { name, store, dir } = subject;
         drop(store);
         let dir = dir.unwrap();
         each_file(&dir, |tx| {
-            assert!(tx.delete_table(if sealed { FIGURES_PACKED } else { FIGURES }).unwrap());
-            tx.open_table(META).unwrap().insert("format", 1).unwrap();
+            assert!(tx.delete_table(if sealed { USERS_PACKED } else { USERS }).unwrap());
+            if format == 1 {
+                assert!(tx.delete_table(if sealed { FIGURES_PACKED } else { FIGURES }).unwrap());
+            }
+            tx.open_table(META).unwrap().insert("format", format).unwrap();
         });
         // The disk may break at any moment of it.
         let fault = Fault::default();
@@ -270,7 +284,7 @@ fn files_from_before_there_were_figures_are_counted_when_they_are_opened() {
             let Ok(store) = opened else { continue };
             assert!(count > 0, "nothing was written");
             let subject = Subject { name, store: AnyStore::Embedded(store), dir: Some(dir) };
-            assert_eq!(subject.figures(), before);
+            assert_eq!(subject.answers(), before);
             subject.append(&[joined("r", "d", MIDNIGHT + 7)]);
             assert_eq!(told(&subject.figures())[0], (0, 1, 4, 5));
             subject.reopened().verified();

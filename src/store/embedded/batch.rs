@@ -19,7 +19,7 @@ pub(super) type Files = BTreeMap<i64, Arc<DayFile>>;
 
 /// A batch in the making.
 pub(super) struct Batch<'s> {
-    files: &'s Files,
+    pub(super) files: &'s Files,
     pub(super) index: &'s Index,
     views: HashMap<i64, Option<Rc<View>>>,
     pub(super) calls: HashMap<CallRef, CallEntry>,
@@ -33,6 +33,8 @@ pub(super) struct Batch<'s> {
     /// When the orphans that this batch adds happened.
     pub(super) orphans: HashMap<Timeline, BTreeSet<Millis>>,
     pub(super) attribute_days: BTreeSet<i64>,
+    /// In which calls users of open files have stays now, or no more.
+    pub(super) listed: Vec<Delta>,
 }
 
 /// A call: as the files have it, and as the batch leaves it.
@@ -63,6 +65,7 @@ impl<'s> Batch<'s> {
             resets: Vec::new(),
             orphans: HashMap::new(),
             attribute_days: BTreeSet::new(),
+            listed: Vec::new(),
         }
     }
 

@@ -16,7 +16,7 @@ use super::batch::{Batch, ChangesByDay, Files, user_of};
 use super::file::{Changes, View};
 use super::index::{CallRef, Delta, Index};
 use super::keys::{self, Key, Table};
-use super::values;
+use super::{users, values};
 use crate::records::AppId;
 use crate::records::fold::Stay;
 use crate::store::{DayFigures, Figures, StoreError, figures_day};
@@ -406,18 +406,23 @@ fn calls_of_room(view: &View, file: i64, app: AppId, room: &str) -> Result<Vec<C
     Ok(calls)
 }
 
-/// Counts the figures of files from before there were any, and of those behind them, since what two files have in
-/// common is counted in the first.
-pub(super) fn count_old(files: &Files, index: &mut Index) -> Result<(), StoreError> {
-    for (&day, file) in files.iter().skip_while(|(_, file)| file.counted) {
+/// Completes files of older formats: counts their figures and lists the calls of their users. So it does with the files
+/// behind them, since what two files have in common is counted in the first.
+pub(super) fn complete_old(files: &Files, index: &mut Index) -> Result<(), StoreError> {
+    for (&day, file) in files.iter().skip_while(|(_, file)| file.complete) {
         index.sums.forget_file(day);
         recount(files, day, &mut index.sums)?;
-        file.commit_counted(&index.sums.rows(day)?)?;
+        let mut derived = index.sums.rows(day)?;
+        if file.sealed {
+            let keys = users::keys_of(&file.view()?)?.into_iter();
+            derived.extend(keys.map(|key| ((Table::Users, key), Some(Vec::new()))));
+        }
+        file.commit_derived(&derived)?;
     }
     Ok(())
 }
 
-/// Compares the figures of every file with what its stays say.
+/// Compares the figures and the users' calls of every file with what its stays say.
 pub(super) fn verify(files: &Files, index: &Index) -> Result<(), StoreError> {
     let mut counted = AllSums::default();
     for (&day, file) in files {
@@ -425,6 +430,12 @@ pub(super) fn verify(files: &Files, index: &Index) -> Result<(), StoreError> {
         if let Some((app, start_s)) = index.sums.differs(&counted, day, index.swept_s) {
             return Err(StoreError::Corrupt(format!(
                 "the figures of application {app} for the day that begins at {start_s} in {} are not those of its sessions",
+                file.path.display()
+            )));
+        }
+        if file.sealed && !users::are_listed(&file.view()?)? {
+            return Err(StoreError::Corrupt(format!(
+                "the users' calls in {} are not those of its sessions",
                 file.path.display()
             )));
         }

@@ -13,6 +13,7 @@ use redb::{
 use super::disk::{Disk, Fault};
 use super::keys::{BESIDE, Content, META, Table};
 use super::pack::{self, Row};
+use super::users;
 use crate::store::StoreError;
 
 /// The ending of a file that is not whole yet.
@@ -24,6 +25,9 @@ const CACHE_PACKING_BYTES: usize = 8 << 20;
 /// The changes of one batch to one file: by table and key, a new value or none.
 pub(super) type Changes = BTreeMap<(Table, Vec<u8>), Option<Vec<u8>>>;
 
+/// The tables whose rows are a function of the calls and stays, and which files of older formats lack.
+const DERIVED: [Table; 2] = [Table::Users, Table::Figures];
+
 /// One day's file, open.
 #[derive(Debug)]
 pub(super) struct DayFile {
@@ -31,8 +35,8 @@ pub(super) struct DayFile {
     pub(super) path: PathBuf,
     pub(super) sealed: bool,
     content: Content,
-    /// Whether it is of the present format; a file of an older one lacks figures.
-    pub(super) counted: bool,
+    /// Whether it is of the present format; a file of an older one lacks what is [derived](DERIVED).
+    pub(super) complete: bool,
     db: Database,
 }
 
@@ -87,7 +91,7 @@ impl DayFile {
                 path.display()
             )));
         }
-        Ok(DayFile { day, path: path.to_owned(), sealed, content, counted: format == newest, db })
+        Ok(DayFile { day, path: path.to_owned(), sealed, content, complete: format == newest, db })
     }
 
     /// Whether its rows are in packed blocks. Chunks of measurements stay rows, since they are packed already.
@@ -124,18 +128,16 @@ impl DayFile {
         tx.commit().map_err(failed)
     }
 
-    /// Puts figures that were counted from the stays in the place of those it holds. It is of the present format
-    /// from then on.
-    pub(super) fn commit_counted(&self, figures: &Changes) -> Result<(), StoreError> {
+    /// Puts what was derived from the stays in the place of what it holds of that. It is of the present format from
+    /// then on.
+    pub(super) fn commit_derived(&self, derived: &Changes) -> Result<(), StoreError> {
         let tx = begin_write(&self.db)?;
-        let table = if self.sealed { Table::Figures.blocks() } else { Table::Figures.rows() };
-        tx.delete_table(table).map_err(failed)?;
-        tx.open_table(table).map_err(failed)?;
-        let rows = figures.iter();
-        if self.sealed {
-            repack(&tx, Table::Figures, rows)?
-        } else {
-            put(&tx, Table::Figures, rows)?
+        for table in DERIVED {
+            let rows = derived.iter().filter(|((of, _), _)| *of == table);
+            let form = if self.sealed { table.blocks() } else { table.rows() };
+            tx.delete_table(form).map_err(failed)?;
+            tx.open_table(form).map_err(failed)?;
+            if self.sealed { repack(&tx, table, rows)? } else { put(&tx, table, rows)? }
         }
         tx.open_table(META)
             .map_err(failed)?
@@ -222,6 +224,9 @@ pub(super) fn pack_rows(view: &View, tx: &WriteTransaction) -> Result<(), StoreE
             Ok(())
         };
         let mut outcome = Ok(());
+        if table == Table::Users {
+            rows.extend(users::keys_of(view)?.into_iter().map(|key| (key, Vec::new())));
+        }
         view.scan(table, &[], None, false, &mut |key, value| {
             rows.push((key.to_vec(), value.to_vec()));
             // In slices, so that memory stays bounded.

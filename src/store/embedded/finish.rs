@@ -27,6 +27,7 @@ impl Batch<'_> {
         let moved = self.write_users(&mut changes)?;
         self.number()?;
         self.count(moved, &mut changes, &mut deltas)?;
+        deltas.append(&mut self.listed);
         for (&at, entry) in &self.calls {
             write_call(at, entry, &mut changes, &mut deltas)?;
         }
@@ -89,9 +90,26 @@ impl Batch<'_> {
         };
         if old != new {
             let written = (!new.is_empty()).then(|| values::encode_stays(&new)).transpose()?;
-            changes.entry(at.day).or_default().insert((Table::Stays, key), written);
+            let file = changes.entry(at.day).or_default();
+            file.insert((Table::Stays, key), written);
+        }
+        if old.is_empty() != new.is_empty() {
+            self.list_call(at, user, !new.is_empty(), changes);
         }
         Ok(Listing { user: user.to_owned(), old, new })
+    }
+
+    /// Keeps in which calls a user has stays: in a sealed file, or in memory.
+    fn list_call(&mut self, at: CallRef, user: &str, there: bool, changes: &mut ChangesByDay) {
+        let entry = self.calls.get(&at);
+        let Some(row) = entry.and_then(|entry| entry.row.as_ref().or(entry.old.as_ref())) else { return };
+        let key = keys::calls_of_user(AppId(row.app), user).number(at.no).bytes();
+        if self.files.get(&at.day).is_some_and(|file| file.sealed) {
+            let value = there.then(Vec::new);
+            changes.entry(at.day).or_default().insert((Table::Users, key), value);
+        } else {
+            self.listed.push(Delta::User { day: at.day, key, there });
+        }
     }
 
     /// Keeps the number of a call's stays and, for large calls, their listing by join.

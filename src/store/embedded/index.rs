@@ -8,6 +8,7 @@ use super::cache::Cache;
 use super::figures::{AllSums, Entrants, Remembered, RoomDay, Sums};
 use super::file::{DayFile, View};
 use super::keys::{CallNo, Table, day, day_of_figures, trailing_number};
+use super::users::OpenUsers;
 use super::values::{CallRow, decode_call, decode_single, decode_sums};
 use crate::records::fold::Timeline;
 use crate::records::{AppId, Event, Millis};
@@ -43,6 +44,8 @@ pub(super) struct Index {
     pub(super) entrants: Remembered,
     /// The last day of UTC+8 of whose entries some were dropped.
     pub(super) swept_s: Option<i64>,
+    /// The calls of the users of open files, once somebody has asked for them.
+    pub(super) users: OpenUsers,
     /// What was asked for lately.
     pub(super) cache: Cache,
 }
@@ -82,6 +85,12 @@ pub(super) enum Delta {
         start_s: i64,
         file: i64,
         sums: Sums,
+    },
+    /// A user of an open file has stays in a call now, or no more.
+    User {
+        day: i64,
+        key: Vec<u8>,
+        there: bool,
     },
     /// Who entered a room on a day: what was read of it, and what became of that.
     Entrants {
@@ -128,7 +137,7 @@ impl Index {
             self.attribute_days.insert(file.day);
         }
         self.swept_s = self.swept_s.max(file.swept()?);
-        if file.counted { self.read_sums(&view, file.day) } else { Ok(()) }
+        if file.complete { self.read_sums(&view, file.day) } else { Ok(()) }
     }
 
     fn read_sums(&mut self, view: &View, file: i64) -> Result<(), StoreError> {
@@ -173,6 +182,7 @@ impl Index {
         self.next_no.remove(&gone);
         self.sums.forget_file(gone);
         self.entrants = Remembered::default();
+        self.users.forget(gone);
         self.run(running, (0, 0));
     }
 
@@ -216,6 +226,7 @@ impl Index {
                 self.next_no.insert(day, no);
             }
             Delta::Sums { app, start_s, file, sums } => self.sums.set(app, start_s, file, sums),
+            Delta::User { day, key, there } => self.users.apply(day, key, there),
             Delta::Entrants { room, read, changes } => self.entrants.change(room, read, changes),
         }
     }

@@ -57,6 +57,8 @@ tables! {
     Stays = "stays" / "stays.packed",
     /// call number, join second (newest first), user → nothing: only for large calls
     Joins = "joins" / "joins.packed",
+    /// app, user, call number → nothing: the calls in which a user has stays; only in sealed files
+    Users = "users" / "users.packed",
     /// call number, user (or empty) → events, in order
     Events = "events" / "events.packed",
     /// app, room, source, instance, time, digest → event outside every life; in the file of its own day
@@ -99,11 +101,11 @@ impl Content {
         }
     }
 
-    /// The oldest version that is read, and the one that is written. Records of version 1 had no figures; they are
-    /// counted when such a file is opened.
+    /// The oldest version that is read, and the one that is written. Records of version 1 had no figures, those of
+    /// version 2 did not list the calls of users; they get both when such a file is opened.
     pub(super) const fn formats(self) -> (u64, u64) {
         match self {
-            Content::Records => (1, 2),
+            Content::Records => (1, 3),
             Content::Samples => (1, 1),
         }
     }
@@ -230,6 +232,16 @@ pub(super) fn name_of_room(key: &[u8]) -> Option<(AppId, String)> {
     Some((AppId(app), String::from_utf8(room.to_vec()).ok()?))
 }
 
+/// What the keys of a user's calls begin with.
+pub(super) fn calls_of_user(app: AppId, user: &str) -> Key {
+    Key::app(app).text(user)
+}
+
+/// The user of a key of [`Table::Users`].
+pub(super) fn user_of_calls(key: &[u8]) -> Option<&str> {
+    std::str::from_utf8(key.get(8..key.len().checked_sub(5)?)?).ok()
+}
+
 pub(super) fn figures(app: AppId, start_s: i64) -> Vec<u8> {
     Key::app(app).time(start_s).bytes()
 }
@@ -289,6 +301,8 @@ mod tests {
             prop_assert_eq!(newest(&a).cmp(&newest(&b)), logical);
             prop_assert_eq!(trailing_number(&key(&a)), Some(a.3));
             prop_assert_eq!(name_of_room(&key(&a)), Some((AppId(a.0), a.1.clone())));
+            let calls = calls_of_user(AppId(a.0), &a.1).number(a.3).bytes();
+            prop_assert_eq!((user_of_calls(&calls), trailing_number(&calls)), (Some(a.1.as_str()), Some(a.3)));
             prop_assert_eq!(day_of_figures(&figures(AppId(a.0), a.2)), Some((AppId(a.0), a.2)));
         }
     }

@@ -20,6 +20,7 @@ mod reader;
 mod samples;
 mod stream;
 mod take;
+mod users;
 mod values;
 mod writer;
 
@@ -35,7 +36,7 @@ use self::writer::Records;
 use super::news::{News, Told};
 use super::{
     Appended, CallQuery, Counts, ExportQuery, Exported, Figures, SampleQuery, SessionQuery, Store,
-    StoreError, Swept, UserQuery, What,
+    StoreError, Swept, UserCall, UserCallsQuery, UserQuery, UserSeen, UsersQuery, What,
 };
 use crate::records::quality::Series;
 use crate::records::{AppId, Call, CommId, Event, Millis, Session};
@@ -153,6 +154,14 @@ impl Store for Embedded {
 
     async fn user_events(&self, query: &UserQuery<'_>) -> Result<Vec<Event>, StoreError> {
         self.records.shared.ask(|reader| reader.user_events(query))
+    }
+
+    async fn users(&self, query: &UsersQuery<'_>) -> Result<Vec<UserSeen>, StoreError> {
+        self.records.shared.ask(|reader| reader.users(query))
+    }
+
+    async fn calls_of_user(&self, query: &UserCallsQuery<'_>) -> Result<Vec<UserCall>, StoreError> {
+        self.records.shared.ask(|reader| reader.calls_of_user(query))
     }
 
     async fn figures(&self, app: AppId, from_s: i64, to_s: i64) -> Result<Figures, StoreError> {

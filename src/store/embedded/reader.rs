@@ -31,14 +31,14 @@ impl Reader<'_> {
         self.files.get(&day)
     }
 
-    fn row(&self, at: CallRef) -> Result<Option<CallRow>, StoreError> {
+    pub(super) fn row(&self, at: CallRef) -> Result<Option<CallRow>, StoreError> {
         match self.file(at.day) {
             Some(file) => file.view()?.with(Table::Calls, &Key::call(at.no).bytes(), values::decode_call),
             None => Ok(None),
         }
     }
 
-    fn call(&self, row: &CallRow) -> Call {
+    pub(super) fn call(&self, row: &CallRow) -> Call {
         row.life.call(&row.timeline(), row.comm_id())
     }
 
@@ -362,10 +362,10 @@ fn meets(session: &Session, query: &SessionQuery<'_>) -> bool {
 }
 
 /// One call, in its file.
-struct OfCall<'r> {
-    view: View,
-    at: CallRef,
-    row: &'r CallRow,
+pub(super) struct OfCall<'r> {
+    pub(super) view: View,
+    pub(super) at: CallRef,
+    pub(super) row: &'r CallRow,
 }
 
 impl OfCall<'_> {
@@ -374,7 +374,7 @@ impl OfCall<'_> {
         Ok(stays.iter().map(|stay| self.row.life.session(&self.row.room, user, stay)).collect())
     }
 
-    fn of_user(&self, user: &str) -> Result<Vec<Session>, StoreError> {
+    pub(super) fn of_user(&self, user: &str) -> Result<Vec<Session>, StoreError> {
         let key = Key::call(self.at.no).text(user).bytes();
         Ok(self.view.with(Table::Stays, &key, |bytes| self.decode(user, bytes))?.unwrap_or_default())
     }

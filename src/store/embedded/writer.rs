@@ -227,7 +227,7 @@ impl Streamed for Records {
     fn index(files: &Files) -> Result<Index, StoreError> {
         let mut index = Index::default();
         files.values().rev().try_for_each(|file| index.read(file))?;
-        figures::count_old(files, &mut index)?;
+        figures::complete_old(files, &mut index)?;
         Ok(index)
     }
 

@@ -19,6 +19,7 @@ use maud::{Markup, html};
 pub(super) use events::happened;
 pub(super) use figures::{Told, sentence, told};
 use finding::Finding;
+pub(super) use rows::{joined, left};
 pub(super) use story::{ByPeer, Direction, events_of, find, flows, pinned};
 use story::{LANES, Story};
 

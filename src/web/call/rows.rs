@@ -152,7 +152,7 @@ pub(super) fn score_of(person: &Person) -> Markup {
 }
 
 /// When a user left and how that is known.
-pub(super) fn left(words: Lang, session: &Session, zone: Zone) -> String {
+pub(in crate::web) fn left(words: Lang, session: &Session, zone: Zone) -> String {
     let why = match session.leave_source {
         LeaveSource::Open => return words.still_inside().to_owned(),
         LeaveSource::Seen => None,
@@ -166,7 +166,7 @@ pub(super) fn left(words: Lang, session: &Session, zone: Zone) -> String {
 }
 
 /// When a user came and how that is known.
-pub(super) fn joined(words: Lang, session: &Session, zone: Zone) -> String {
+pub(in crate::web) fn joined(words: Lang, session: &Session, zone: Zone) -> String {
     let time = zone.time(session.joined);
     match session.join_source {
         JoinSource::Seen => time,
