@@ -81,8 +81,11 @@ fn closed(room: &str, second: i64) -> Event {
     event(room, "", Kind::RoomDestroyed, second)
 }
 
+/// Events, and who is in how many calls after them.
+type Step<'s> = (&'s [Event], &'s [(&'s str, u64)]);
+
 /// Each step's events, and who is in how many calls after it, in every store, opened again and packed.
-fn check(steps: &[(&[Event], &[(&str, u64)])]) {
+fn check(steps: &[Step<'_>]) {
     let sealing = Subject { name: "sealing", ..Subject::embedded() };
     for mut subject in Subject::all().into_iter().chain([sealing]) {
         for (step, (events, expected)) in steps.iter().enumerate() {

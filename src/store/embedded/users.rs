@@ -19,6 +19,9 @@ use crate::store::{
     DAY_S, StoreError, UserCall, UserCallsQuery, UserSeen, UsersQuery, call_order, overlaps, session_order,
 };
 
+/// What is done with each call of each user: go on, or stop.
+type Sink<'s> = &'s mut dyn FnMut(&str, CallNo) -> Result<ControlFlow<()>, StoreError>;
+
 /// The keys of [`Table::Users`] that open files would have: by day.
 #[derive(Debug, Default)]
 pub(super) struct OpenUsers(Mutex<BTreeMap<i64, BTreeSet<Vec<u8>>>>);
@@ -158,7 +161,7 @@ impl Reader<'_> {
         &self,
         (file, view): (&DayFile, &View),
         query: &UsersQuery<'_>,
-        sink: &mut dyn FnMut(&str, CallNo) -> Result<ControlFlow<()>, StoreError>,
+        sink: Sink<'_>,
     ) -> Result<(), StoreError> {
         // A prefix ends within a text, without the byte that ends it.
         let begin = |text: &str| {
