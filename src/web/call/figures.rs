@@ -21,7 +21,8 @@ pub(in crate::web) struct Told {
 
 /// The median of a line, and its worst value with its moment.
 pub(in crate::web) fn told(drawn: &Drawn, scale: Scale) -> Option<Told> {
-    let is_less_worse = drawn.line.join == Join::Least;
+    // Of rates, and of sums of rates, the least is the worst.
+    let is_less_worse = drawn.line.join != Join::Most;
     let mut values: Vec<(f64, i64)> = (drawn.buckets.iter())
         .zip((0..).map(|place| scale.span.from + place * scale.step))
         .filter_map(|(cell, at)| cell.map(|(least, most)| (if is_less_worse { least } else { most }, at)))

@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use super::events::why;
 use super::here;
 use super::rows::{joined, left, score_of};
 use super::story::{Person, Story};
@@ -9,6 +10,7 @@ use crate::records::Millis;
 use crate::records::{Attr, LeaveSource, Session, device_type};
 use crate::web::prefs::duration;
 use crate::web::score;
+use crate::web::words::Lang;
 use crate::web::{Context, Shown};
 
 /// Users whose sessions are written at a time.
@@ -45,6 +47,17 @@ pub(super) fn table<S>(context: &Context<'_, S>, story: &Story, skip: usize) -> 
     }
 }
 
+/// A value, or that there is none.
+fn known(text: &str) -> &str {
+    if text.is_empty() { "–" } else { text }
+}
+
+/// Why a user left: the source's own word, else the class in ours.
+fn reason(words: Lang, session: &Session) -> &str {
+    let told = session.leave_reason.as_ref();
+    told.map_or("", |reason| if reason.raw.is_empty() { why(words, reason.class) } else { &reason.raw })
+}
+
 fn row<S>(context: &Context<'_, S>, story: &Story, person: &Person, session: &Session) -> Markup {
     let (words, zone) = (context.view.prefs.lang, context.view.prefs.zone);
     let is_inferred = session.leave_source != LeaveSource::Seen;
@@ -54,12 +67,12 @@ fn row<S>(context: &Context<'_, S>, story: &Story, person: &Person, session: &Se
             td { (joined(words, session, zone)) }
             td class=[is_inferred.then_some("inferred")] { (left(words, session, zone)) }
             td.number { (duration(session.left.unwrap_or(story.now).0 - session.joined.0)) }
-            td { (device_type(&session.attrs)) }
-            td { (attr(session, Attr::SdkVersion)) }
-            td { (attr(session, Attr::ClientIp)) }
-            td { @if let Some(reason) = &session.leave_reason { (reason.raw) } }
+            td { (known(device_type(&session.attrs))) }
+            td { (known(attr(session, Attr::SdkVersion))) }
+            td { (known(attr(session, Attr::ClientIp))) }
+            td { (known(reason(words, session))) }
             td.number { (score_of(person)) }
-            td { @if let Some(minute) = score::worst_minute(&person.runs) { (zone.time(Millis::from_secs(minute))) } }
+            td { @if let Some(minute) = score::worst_minute(&person.runs) { (zone.time(Millis::from_secs(minute))) } @else { "–" } }
         }
     }
 }
