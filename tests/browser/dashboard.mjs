@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 
-import { CLOCK, HOSTILE_ROOM } from "./fixture.mjs";
+import { CLOCK, HOSTILE_ROOM, HOSTILE_USERS } from "./fixture.mjs";
 import { APP, installed } from "./harness.mjs";
 
 const DRAWN = "html[data-ready] #charts[data-drawn]";
@@ -24,6 +24,13 @@ export const PAGES = [
   { name: "calls-empty", path: () => "/ui/calls?q=nobody-was-here", ready: ".state" },
   { name: "call", path: ({ review }) => `/ui/calls/${review}`, ready: DRAWN, picture: true },
   { name: "call-table", path: ({ review }) => `/ui/calls/${review}?view=table`, ready: "td.inferred", picture: true },
+  { name: "call-matrix", path: ({ review }) => `/ui/calls/${review}?view=matrix`, ready: "html[data-ready] .matrix td a", picture: true },
+  { name: "pair", path: ({ review }) => `/ui/calls/${review}/e2e/alice/chen`, ready: "html[data-ready] .charts[data-drawn]", picture: true },
+  { name: "live", path: () => `/ui/live?app=${APP}`, ready: "main table a[href^='/ui/calls/']", picture: true },
+  { name: "trends", path: () => `/ui/trends?app=${APP}`, ready: "main .bars", picture: true },
+  { name: "users", path: () => `/ui/users?app=${APP}`, ready: "main table tbody a", picture: true },
+  { name: "user", path: () => `/ui/users/${APP}/chen`, ready: "main .days tbody tr", picture: true },
+  { name: "user-hostile", path: () => `/ui/users/${APP}?${new URLSearchParams({ user: HOSTILE_USERS.at(-1) })}`, ready: "main h1" },
   { name: "call-running", path: ({ standup }) => `/ui/calls/${standup}?u=pia`, ready: DRAWN },
   { name: "call-crowd", path: ({ keynote }) => `/ui/calls/${keynote}`, ready: "html[data-ready] #rows tr" },
   { name: "call-hostile", path: (calls) => `/ui/calls/${calls[HOSTILE_ROOM]}`, ready: "html[data-ready] #rows tr" },

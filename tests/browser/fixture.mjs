@@ -179,13 +179,21 @@ function* past() {
 /** A server that knows all of that. Its `calls` are the ids by room. */
 export const fixture = () => async () => {
   const server = await rollbook({ clock: CLOCK })();
-  for (const part of [past, hostile, keynote, review, running]) await server.feed([...part()]);
-  const calls = {};
-  for (const room of [HOSTILE_ROOM, "keynote", "review", "standup"]) {
-    const list = await (await fetch(`${server.origin}/ui/calls?${new URLSearchParams({ app: APP, q: room, from: CLOCK - 7 * 86_400 })}`)).text();
-    const [, segment] = /href="\/ui\/calls\/([^"?]+)"/.exec(list) ?? [];
-    assert.ok(segment, `no call of ${room} in ${list}`);
-    calls[room] = segment;
+  try {
+    for (const part of [past, hostile, keynote, review, running]) await server.feed([...part()]);
+    const rooms = [HOSTILE_ROOM, "keynote", "review", "standup"];
+    const calls = Object.fromEntries(await Promise.all(rooms.map(async (room) => [room, await newest(server, room)])));
+    return { ...server, calls };
+  } catch (error) {
+    await server.stop();
+    throw error;
   }
-  return { ...server, calls };
 };
+
+// The newest call of a room, as a part of an address.
+async function newest(server, room) {
+  const list = await (await fetch(`${server.origin}/ui/calls?${new URLSearchParams({ app: APP, q: room, from: CLOCK - 7 * 86_400 })}`)).text();
+  const [, segment] = /href="\/ui\/calls\/([^"?]+)"/.exec(list) ?? [];
+  assert.ok(segment, `no call of ${room} in ${list}`);
+  return segment;
+}

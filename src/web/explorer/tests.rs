@@ -238,15 +238,11 @@ async fn without_a_script_a_post_gives_the_whole_page() {
 }
 
 #[tokio::test]
-async fn the_search_box_leads_where_the_words_are() {
+async fn the_search_box_leads_to_actions() {
     for (q, to) in [
         ("DescribeRoomInfo", "/ui/explorer/DescribeRoomInfo"),
         ("describescale", "/ui/explorer/DescribeScaleInfo"),
         ("Desc", "/ui/explorer?q=Desc"),
-        ("1400000001_lobby_1795380521", "/ui/calls/1400000001%5Flobby%5F1795380521"),
-        ("1499999999_lobby_1795380521", "/ui/calls?q=1499999999_lobby_1795380521"),
-        ("lobby", "/ui/calls?q=lobby"),
-        ("", "/ui/calls"),
     ] {
         let shown = ask(Method::Get, &format!("/ui/search?q={q}"), &[], b"").await;
         let location = shown.headers.iter().find(|(name, _)| *name == "location").map(|(_, to)| to.as_str());
