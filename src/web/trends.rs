@@ -168,7 +168,7 @@ fn axis(days: &Days) -> Markup {
     html! {
         div.chart aria-hidden="true" {
             div {}
-            svg.ticks {
+            svg.ticks aria-hidden="true" {
                 defs { pattern #hatch width=(WIDTH) height="6" patternUnits="userSpaceOnUse" { rect width=(WIDTH) height="3" {} } }
                 // From the last one back, so that the running day has its name.
                 @for (place, day) in days.days.iter().enumerate().rev().step_by(step) {

@@ -8,12 +8,25 @@ mod site;
 
 /// Every page, with its addresses that show something else. `{ended}` and its like are calls of the fixture.
 pub(crate) const PAGES: &[&str] = &[
+    "/ui/live",
+    "/ui/trends",
+    "/ui/users",
+    "/ui/users?app=1400000001&q=zebra-al",
+    "/ui/users/1400000001/zebra-alice",
+    "/ui/search?q=no-such-name",
+    "/ui/explorer",
+    "/ui/explorer?q=room",
+    "/ui/explorer/DescribeRoomInfo",
+    "/ui/explorer/DescribeCallDetailInfo?p.CommId=x&p.SdkAppId=1400000001",
     "/ui/calls",
     "/ui/calls?app=1400000001&q=zebra-ended",
     "/ui/calls?q=no-such-room",
     "/ui/calls?from=1795370000&to=1795377600&page=0",
     "/ui/calls/{ended}",
     "/ui/calls/{ended}?view=table",
+    "/ui/calls/{ended}?view=matrix",
+    "/ui/calls/{ended}?view=quality",
+    "/ui/calls/{ended}/e2e/zebra-alice/zebra-bob",
     "/ui/calls/{ended}?view=lanes&sort=join&q=alice",
     "/ui/calls/{ended}?u=zebra-alice,zebra-bob",
     "/ui/calls/{running}",
@@ -27,9 +40,8 @@ pub(crate) const PAGES: &[&str] = &[
 ];
 
 /// What scripts and people fetch that is no page: address, type.
-pub(crate) const DATA: &[(&str, &str)] =
-    &[("/ui/data/call/{ended}?u=zebra-alice,zebra-bob&px=200", "application/json")];
-
-/// Addresses that pages have already and that are none yet. Each must answer 404: one that is there belongs to [`PAGES`].
-pub(crate) const ABSENT: &[&str] =
-    &["/ui/live", "/ui/users", "/ui/trends", "/ui/explorer", "/ui/search", "/ui/calls/{large}/rows"];
+pub(crate) const DATA: &[(&str, &str)] = &[
+    ("/ui/data/call/{ended}?u=zebra-alice,zebra-bob&px=200", "application/json"),
+    ("/ui/calls/{large}/rows?skip=40", "text/html; charset=utf-8"),
+    ("/ui/calls/{ended}?view=table&format=csv", "text/csv; charset=utf-8"),
+];

@@ -39,9 +39,9 @@ pub(super) fn actions(lang: Lang, current: Option<&Action>, q: &str) -> Markup {
                 label { span.sr { (lang.quick_search()) }
                     input #quick type="search" name="q" value=(q) placeholder=(lang.quick_search()) autocomplete="off"; }
             }
-            h2 { (lang.call_quality()) }
+            p.group { (lang.call_quality()) }
             (group(false))
-            h2 { (lang.old_names()) }
+            p.group { (lang.old_names()) }
             (group(true))
         }
     }

@@ -122,7 +122,7 @@ fn rooms<S>(context: &Context<'_, S>, app: AppId, picture: &Picture, parts: &Par
             header {
                 h2 { (words.rooms_now()) }
                 span.dim { (words.sort_worst()) }
-                button #changes.chip type="button" hidden {}
+                button #changes.chip type="button" hidden { (words.changes_wait()) }
                 span.tools {
                     a href={ "/ui/live" (context.query.with("format", Some("csv"))) } { "CSV" }
                     (api("DescribeRoomInfo", &question))
