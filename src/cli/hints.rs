@@ -86,10 +86,12 @@ impl Question<'_> {
         format!(
             "With curl (the signature in it holds for {HOLDS_MINUTES} minutes):\n\n{}\n\n\
              With the official command line:\n\n{}\n\n\
-             With rollbook itself, which signs anew each time:\n\n{}\n",
+             With rollbook itself, which signs anew each time:\n\n{}\n\n\
+             To look at it in a browser on this machine:\n\nhttp://{}/ui/\n",
             self.curl(),
             self.tccli(),
-            self.call()
+            self.call(),
+            self.host
         )
     }
 }
@@ -153,6 +155,7 @@ mod tests {
         let lines = question.lines();
         let json = r#"{"CommId":"1_2_3","SdkAppId":1}"#;
         for part in [
+            "in a browser on this machine:\n\nhttp://127.0.0.1:1/ui/\n",
             "curl -sS http://127.0.0.1:1/ -H 'Content-Type: application/json'",
             "-H 'X-TC-Timestamp: 1240'",
             "-H 'X-TC-Action: DescribeUserInfo'",
