@@ -6,7 +6,7 @@ use super::super::call::happened;
 use super::super::figures::{grouped, spark};
 use super::super::prefs::Zone;
 use super::super::query::{Query, segment};
-use super::super::score::Grade;
+use super::super::score::{self, Grade};
 use super::super::words::Lang;
 use super::now::{Minute, Now, Room, Worst};
 use crate::records::quality::Metric;
@@ -191,7 +191,7 @@ fn row(room: &Room, words: Lang, zone: Zone) -> Markup {
             @match &room.worst {
                 Some(worst) => {
                     td.clip { a href={ (href) (Query::default().with("u", Some(&worst.user))) } { bdi { (worst.user) } } }
-                    td.number { span class=(class_of(worst.score)) { (format!("{:.1}", worst.score)) } }
+                    td.number { span class=(score::class(worst.score)) { (format!("{:.1}", worst.score)) } }
                     td { (reason(worst, words)) }
                 }
                 None => { td { span.dim { "–" } } td.number { span.dim { "–" } } td { span.dim { (words.no_quality()) } } }
@@ -203,16 +203,6 @@ fn row(room: &Room, words: Lang, zone: Zone) -> Markup {
 /// What a row is known by: inert wherever it stands.
 fn key(room: &Room) -> String {
     segment(room.call.comm_id.as_str()).into_owned()
-}
-
-fn class_of(score: f64) -> &'static str {
-    if score >= 4.5 {
-        "good"
-    } else if score >= 3.0 {
-        "fair"
-    } else {
-        "poor"
-    }
 }
 
 /// Why it is worst there, in words.

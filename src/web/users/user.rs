@@ -281,19 +281,8 @@ fn row<S>(
             td.number { (duration(end.0 - session.joined.0)) }
             td.clip { bdi { (device_type(&session.attrs)) } }
             td.clip { @if let Some(reason) = &session.leave_reason { bdi { (reason.raw) } } }
-            td.number { @if let Some(score) = score { span class=(class(score)) { (format!("{score:.1}")) } } @else { span.dim { "–" } } }
+            td.number { @if let Some(score) = score { span class=(score::class(score)) { (format!("{score:.1}")) } } @else { span.dim { "–" } } }
         }
-    }
-}
-
-/// How a score is coloured, as on the page of a call.
-fn class(score: f64) -> &'static str {
-    if score >= 4.5 {
-        "good"
-    } else if score >= 3.0 {
-        "fair"
-    } else {
-        "poor"
     }
 }
 
