@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use tokio::net::TcpStream;
 
-use crate::TOKEN;
+use crate::{APP, TOKEN};
 use crate::ask::{exchange, spread};
 
 /// Prints the seconds from the first batch to the last reply, the events that were new, and how long a reply took:
@@ -55,6 +55,7 @@ pub async fn run(address: &str, events: &str, batch: usize, connections: usize, 
 fn batches(address: &str, text: &str, batch: usize) -> Result<Vec<Vec<u8>>> {
     let mut waiting: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     let mut batches = Vec::new();
+    let first = format!("{APP},");
     let mut request = |app: &str, lines: &[&str]| {
         let body = lines.join("\n");
         batches.push(
@@ -67,7 +68,7 @@ fn batches(address: &str, text: &str, batch: usize) -> Result<Vec<Vec<u8>>> {
         );
     };
     for line in text.lines() {
-        let (_, rest) = line.split_once("\"app\":").context("a line names no application")?;
+        let (_, rest) = line.split_once("\"app\":").unwrap_or(("", first.as_str()));
         let app = &rest[..rest.find([',', '}']).context("a line is cut short")?];
         let lines = waiting.entry(app).or_default();
         lines.push(line);
