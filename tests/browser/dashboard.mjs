@@ -9,7 +9,7 @@ import { APP, installed } from "./harness.mjs";
 
 const DRAWN = "html[data-ready] #charts[data-drawn]";
 
-const PREPARED = ".explorer.live #signature [data-step=header]";
+const PREPARED = ".explorer.tabbed #signature [data-step=header]";
 
 /** The parameters of a question about a call of the fixture, as the explorer's address has them. */
 export const asked = (call, more = {}) => {

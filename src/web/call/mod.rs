@@ -20,7 +20,7 @@ pub(super) use events::happened;
 pub(super) use figures::{Told, sentence, told};
 use finding::Finding;
 pub(super) use rows::{joined, left};
-pub(super) use story::{ByPeer, Direction, events_of, find, flows, pinned};
+pub(super) use story::{ByPeer, Direction, events_of, find, flows, pinned, sessions_of};
 use story::{LANES, Story};
 
 use super::calls::state;
@@ -49,6 +49,11 @@ pub(super) async fn show<S: Store>(
             let mut story = story::read(context, call).await?;
             story.arrange(context, skip, LANES).await?;
             Ok(Shown::page(200, rows::rows(context, &story, skip)))
+        }
+        ["events"] => {
+            let mut story = story::read(context, call).await?;
+            story.arrange(context, skip(context.query), LANES).await?;
+            Ok(Shown::page(200, events::content(context, &story)))
         }
         ["e2e", from, to] => e2e::page(context, call, (&text(from)?, &text(to)?)).await,
         _ => Err(Trouble::NotFound),
@@ -102,6 +107,7 @@ async fn page<S: Store>(context: &Context<'_, S>, call: Call) -> Result<Shown, T
     let (face, skip, is_file) = (Face::of(query), skip(query), query.text("format") == Some("csv"));
     let mut story = story::read(context, call).await?;
     story.arrange(context, skip, LANES).await?;
+    let mut question = api(context, &story, "DescribeUserInfo", &[]);
     let body = match face {
         Face::Lanes => html! { (rows::panel(context, &story, skip)) (charts(context, &story)) },
         Face::Table if is_file => return Ok(table::csv(&story)),
@@ -111,6 +117,7 @@ async fn page<S: Store>(context: &Context<'_, S>, call: Call) -> Result<Shown, T
             if is_file {
                 return Ok(matrix::csv(&matrix));
             }
+            question = matrix::question(context, &story, &matrix);
             matrix::panel(context, &story, &matrix)
         }
         Face::Quality => {
@@ -118,6 +125,8 @@ async fn page<S: Store>(context: &Context<'_, S>, call: Call) -> Result<Shown, T
             if is_file {
                 return Ok(figures::csv(&context.view.prefs, &told));
             }
+            let users = list(&chosen(context, &story));
+            question = api(context, &story, "DescribeCallDetailInfo", &[("UserIds", users)]);
             figures::table(context, &told)
         }
     };
@@ -126,7 +135,7 @@ async fn page<S: Store>(context: &Context<'_, S>, call: Call) -> Result<Shown, T
         @if let Some(finding) = &story.finding { (found(context, &story, finding)) }
         div.call {
             section.panel.who {
-                (bar(context, &story, face))
+                (bar(context, &story, face, &question))
                 (rows::overview(context, &story))
                 (body)
             }
@@ -283,7 +292,7 @@ fn head<S>(context: &Context<'_, S>, story: &Story) -> Markup {
 }
 
 /// The heading of the panel, with what one may do to it.
-fn bar<S>(context: &Context<'_, S>, story: &Story, face: Face) -> Markup {
+fn bar<S>(context: &Context<'_, S>, story: &Story, face: Face, question: &Markup) -> Markup {
     let (words, query, here) = (context.view.prefs.lang, context.query, here(&story.call));
     let kept = query.pairs().filter(|(name, _)| !["q", "sort", "skip"].contains(name));
     html! {
@@ -306,10 +315,15 @@ fn bar<S>(context: &Context<'_, S>, story: &Story, face: Face) -> Markup {
             }
             p.legend {
                 span.key.good { (words.good()) } span.key.fair { (words.fair()) } span.key.poor { (words.poor()) }
-                span.key.mark { (words.event()) } span.key.mark.problem { (words.ev_problem()) } span.key.hollow { (words.inferred()) }
+                @if face == Face::Lanes {
+                    span.key.mark { (words.event()) } span.key.mark.problem { (words.ev_problem()) }
+                    span.key.gap title=(words.key_inferred()) { (words.inferred()) }
+                    span.key.ring title=(words.key_ring()) { (words.end_not_seen()) }
+                    span.key.open { (words.still_inside()) }
+                }
             }
             span.tools {
-                (api(context, story, "DescribeUserInfo", &[]))
+                (question)
                 @if face != Face::Lanes { a href={ (here) (query.with("format", Some("csv"))) } { "CSV" } }
                 @else { a href={ (here) (Query::parse("view=table").with("format", Some("csv"))) } { "CSV" } }
                 (copy(words, words.copy_link(), None))
