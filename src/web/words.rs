@@ -411,6 +411,33 @@ words! {
     no_such_name: "Nothing has this name", "没有找到";
     search_help: "A CommId leads to its call, the name of a room to its calls, the begin of a UserId to users, Desc… to an action of the API.",
         "输入 CommId 打开通话，输入房间名查看其通话，输入 UserId 前缀查找用户，输入 Desc… 打开接口。";
+    peak_users: "Peak users", "同时在线峰值";
+    peak_rooms: "Peak rooms", "同时房间峰值";
+    user_minutes: "User-minutes", "用户时长质量";
+    measured_users: "Measured", "有测量的用户";
+    being_counted: "being counted", "统计中";
+    day_gone: "no longer kept in whole", "数据已部分过期";
+    days_counting: "{0} of {1} days are being counted, those before included. They appear as they are known; without scripts, reload the page.",
+        "{1} 天（含对比期）中有 {0} 天正在统计，完成后自动显示；未启用脚本时请刷新页面。";
+    users_measured: "User-minutes are those of {0} of {1} users of calls: the others measured nothing.",
+        "用户时长质量来自 {1} 位通话用户中的 {0} 位，其余用户没有测量数据。";
+    users_sampled: "Days with more users than are looked at: {0}. Of each, some {1} were: a sample, spread over the whole day.",
+        "用户数超出统计上限的天数：{0}。这些日期每天抽取约 {1} 位用户作为样本，覆盖全天。";
+    most_a_day: "Most a day", "单日最高";
+    day_bounded: "Some days have more than {0} calls in an hour or {1} sessions in a call: what is counted of them is at least what is shown.",
+        "部分日期单小时通话超过 {0} 个或单次通话会话超过 {1} 个：统计值为下限。";
+    split_by: "Split by", "拆分维度";
+    split_against: "{0} to {1}, against {2} to {3}", "{0} 至 {1}，对比 {2} 至 {3}";
+    split_kinds: "Of each day the {0} most frequent are told apart.", "每天区分最常见的 {0} 种。";
+    no_networks: "No source tells networks or regions, so there is no split by these.", "没有数据源上报网络或地域，因此不提供这两种拆分。";
+    before_gone: "No changes: the days before are no longer kept in whole.", "无变化数据：对比期的数据已部分过期。";
+    before_waits: "No changes yet: the days before are being counted.", "暂无变化数据：对比期正在统计。";
+    before_empty: "No changes: nobody entered in the days before.", "无变化数据：对比期内没有用户进房。";
+    share: "Share", "占比";
+    change_points: "Change, points", "变化（百分点）";
+    not_told: "not told", "未上报";
+    all_others: "all others", "其他";
+    new_kind: "new", "新增";
     last_sign: "last sign {0}", "最后信号 {0}";
     end_not_seen: "end not seen, or timeout", "退房未上报或超时";
     key_inferred: "No sign of the user, until the leave that is inferred: the room was closed, a newer join took its place, the media server restarted, or nothing was heard for long. The row and the table say which.",

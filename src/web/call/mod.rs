@@ -159,7 +159,7 @@ fn part(query: &Query, whole: Span) -> Span {
 }
 
 /// A text with its parts, the first of which stands for `{0}`.
-fn fill(template: &str, parts: &[&str]) -> String {
+pub(super) fn fill(template: &str, parts: &[&str]) -> String {
     let mut text = String::with_capacity(template.len() + 32);
     let mut rest = template;
     while let Some((before, after)) = rest.split_once('{') {

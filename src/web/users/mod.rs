@@ -166,7 +166,7 @@ fn table<S>(context: &Context<'_, S>, app: AppId, rows: &[Row]) -> Markup {
 }
 
 /// A cell of a table that a spreadsheet opens: what people wrote must not become a formula there.
-fn cell(text: &str) -> String {
+pub(super) fn cell(text: &str) -> String {
     if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() }
 }
 
