@@ -140,8 +140,9 @@ export class Plot {
     const y = (value) => HEIGHT - 2 - (Math.min(value, top) / top) * (HEIGHT - HEAD);
     this.#bands(to, width, top, y);
     this.#grid(to, time, x, y, top, width);
-    this.#states(to, data, x, width);
+    const names = this.#states(to, data, x, width);
     for (const line of lines) this.#line(to, data, line, x, y);
+    for (const [name, left, middle] of names) this.#label(to, name, left, middle, "text-2");
     this.#labels(to, top, y, width);
     canvas.dataset.top = String(top);
   }
@@ -228,6 +229,7 @@ export class Plot {
       last[state.strip] = state;
     }
     const height = Math.min(STRIP, STRIPS_MAX / Math.max(1, last.length));
+    const names = [];
     for (const { from, to: until, name, strip, kind, next } of all) {
       const [left, right] = [Math.max(0, x(from)), Math.min(width, x(until))];
       if (right <= left) continue;
@@ -237,33 +239,30 @@ export class Plot {
       to.strokeStyle = this.#ink(kind === "out" || kind === "lost" ? "poor-fill" : "edge");
       to.strokeRect(left + 0.5, top + 0.5, Math.max(1, right - left - 1), Math.max(1, height - 1));
       // Beside it, where the strip is too short for its name.
-      const wide = to.measureText(name).width + 8;
+      const wide = to.measureText(name).width + 6;
       const at = wide <= right - left ? left : right;
       const room = at === left ? right : Math.min(width, next === undefined ? width : x(next));
-      if (height < STRIP || at + wide > room) continue;
-      to.fillStyle = this.#ink(at === left ? "sunken" : "surface");
-      to.fillRect(at + 1, top + 1, wide - 2, height - 2);
-      to.fillStyle = this.#ink("text-2");
-      to.fillText(name, at + 4, top + 11);
+      if (height === STRIP && at + wide <= room) names.push([name, at + 1, top + 7]);
     }
+    return names;
   }
 
   /** On a small ground, since a number over a line cannot be read. */
   #labels(to, top, y, width) {
-    const label = (text, at, right, ink) => {
-      const wide = to.measureText(text).width;
-      const left = right ? width - wide - 6 : 2;
-      to.globalAlpha = 0.85;
-      to.fillStyle = this.#ink("surface");
-      to.fillRect(left, at - 7, wide + 4, 14);
-      to.globalAlpha = 1;
-      to.fillStyle = this.#ink(ink);
-      to.fillText(text, left + 2, at + 4);
-    };
-    for (const value of [top, top / 2]) label(shown(value), Math.max(8, y(value)), false, "text-3");
+    for (const value of [top, top / 2]) this.#label(to, shown(value), 2, Math.max(8, y(value)), "text-3");
     (this.chart.bands ?? []).forEach(([from, name], place) => {
-      if (from < top) label(`${name} ≥ ${shown(from)}`, Math.max(8, y(from) - 8), true, place === 0 ? "fair" : "poor");
+      const text = `${name} ≥ ${shown(from)}`;
+      if (from < top) this.#label(to, text, width - to.measureText(text).width - 6, Math.max(8, y(from) - 8), place === 0 ? "fair" : "poor");
     });
+  }
+
+  #label(to, text, left, middle, ink) {
+    to.globalAlpha = 0.85;
+    to.fillStyle = this.#ink("surface");
+    to.fillRect(left, middle - 6, to.measureText(text).width + 4, 12);
+    to.globalAlpha = 1;
+    to.fillStyle = this.#ink(ink);
+    to.fillText(text, left + 2, middle + 4);
   }
 
   /** The value of a line at a moment, or of the last report before it, or null. */
