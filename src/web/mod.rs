@@ -152,6 +152,8 @@ pub struct Web<S> {
     rehearsal: Api<Memory>,
     /// What happens now, for all who look.
     live: live::Hub,
+    /// What is known of calls that are over.
+    casts: call::Casts,
 }
 
 /// What every page is given.
@@ -161,6 +163,7 @@ struct Context<'a, S> {
     accounts: Vec<&'a Account>,
     store: &'a S,
     rehearsal: &'a Api<Memory>,
+    casts: &'a call::Casts,
     view: View<'a>,
     query: &'a Query,
     now: Millis,
@@ -197,7 +200,7 @@ impl<S: Store + 'static> Web<S> {
     pub fn new(policy: Policy, store: Arc<S>, access: Access) -> Web<S> {
         let uncounted = Policy { requests_per_second: 0, ..policy.clone() };
         let rehearsal = Api::new(uncounted, Arc::new(Memory::default()));
-        Web { policy, store, access, rehearsal, live: live::Hub::default() }
+        Web { policy, store, access, rehearsal, live: live::Hub::default(), casts: call::Casts::default() }
     }
 
     /// Answers one request.
@@ -228,6 +231,7 @@ impl<S: Store + 'static> Web<S> {
             accounts,
             store: &*self.store,
             rehearsal: &self.rehearsal,
+            casts: &self.casts,
             view,
             query: &query,
             now: asked.now,
