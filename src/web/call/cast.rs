@@ -1,6 +1,7 @@
 //! Who was in a call and how it was for them, in short: all that a page needs to know of those that it does not show.
 //! Reading it takes as long as the call is large, so that of a call which is over is kept until something about its
-//! room is appended.
+//! room is appended; and that of a large one, running or not, for some moments, so that reading it again and again
+//! takes a small part of the time only.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -67,7 +68,10 @@ pub(super) struct Crowd {
     pub(super) by_device: Vec<(String, usize)>,
 }
 
-/// What is kept of calls that are over.
+/// A large call is read again after so many milliseconds for each thousand of its users: fifty times what that takes.
+const PATIENCE_MS: usize = 100;
+
+/// What is kept of calls.
 #[derive(Debug, Default)]
 pub(in crate::web) struct Casts(Mutex<BTreeMap<(CommId, Direction), Kept>>);
 
@@ -76,13 +80,25 @@ struct Kept {
     cast: Arc<Cast>,
     /// The version of the call's room before it was read.
     version: u64,
+    is_over: bool,
     read: Millis,
+}
+
+impl Kept {
+    fn is_good(&self, version: u64, now: Millis) -> bool {
+        let age_ms = now.0 - self.read.0;
+        let users = if self.cast.crowd.is_some() { self.cast.members.len() } else { 0 };
+        let patience_ms = i64::try_from(users * PATIENCE_MS / 1_000).unwrap_or(KEPT_MS);
+        // A running call grows by itself.
+        let is_same = self.version == version && (self.is_over || age_ms == 0);
+        (is_same && is_fresh(self.read, now)) || (0 < age_ms && age_ms < patience_ms)
+    }
 }
 
 impl Casts {
     fn find(&self, key: &(CommId, Direction), version: u64, now: Millis) -> Option<Arc<Cast>> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = kept.get(key).filter(|kept| kept.version == version && is_fresh(kept.read, now));
+        let found = kept.get(key).filter(|kept| kept.is_good(version, now));
         found.map(|kept| Arc::clone(&kept.cast))
     }
 
@@ -95,7 +111,8 @@ impl Casts {
         let users = |kept: &Kept| kept.cast.members.len().max(100);
         let mut sum: usize = all.values().map(users).sum();
         while sum > KEPT_USERS_MAX {
-            let Some(oldest) = all.iter().min_by_key(|(_, kept)| kept.read).map(|(key, _)| key.clone()) else {
+            let Some(oldest) = all.iter().min_by_key(|(_, kept)| kept.read).map(|(key, _)| key.clone())
+            else {
                 return;
             };
             sum -= all.remove(&oldest).as_ref().map_or(0, users);
@@ -121,8 +138,9 @@ pub(super) async fn read<S: Store>(
         return Ok(cast);
     }
     let cast = Arc::new(ask(context, call, direction).await?);
-    if call.ended.is_some() {
-        context.casts.keep(key, Kept { cast: Arc::clone(&cast), version, read: context.now });
+    if call.ended.is_some() || cast.crowd.is_some() {
+        let is_over = call.ended.is_some();
+        context.casts.keep(key, Kept { cast: Arc::clone(&cast), version, is_over, read: context.now });
     }
     Ok(cast)
 }
@@ -136,11 +154,7 @@ struct Candidate {
     session: Arc<Session>,
 }
 
-async fn ask<S: Store>(
-    context: &Context<'_, S>,
-    call: &Call,
-    direction: Direction,
-) -> Result<Cast, Trouble> {
+async fn ask<S: Store>(context: &Context<'_, S>, call: &Call, direction: Direction) -> Result<Cast, Trouble> {
     let sessions = sessions_of(context, call, None).await?;
     let span = whole(call, &sessions, context.now);
     let last = Millis::from_secs(span.to);
@@ -247,8 +261,7 @@ mod tests {
     use crate::records::AppId;
 
     fn kept(users: usize, read: i64) -> Kept {
-        let member =
-            |n: usize| Member { user: n.to_string(), joined: Millis(0), graded: None, score: None };
+        let member = |n: usize| Member { user: n.to_string(), joined: Millis(0), graded: None, score: None };
         let span = Span { from: 0, to: 1 };
         let cast = Cast {
             members: (0..users).map(member).collect(),
@@ -260,7 +273,20 @@ mod tests {
             crowd: None,
             finding: None,
         };
-        Kept { cast: Arc::new(cast), version: 7, read: Millis(read) }
+        Kept { cast: Arc::new(cast), version: 7, is_over: true, read: Millis(read) }
+    }
+
+    #[test]
+    fn what_runs_is_read_again_and_a_large_call_not_at_once() {
+        let is_good = |kept: &Kept, version: u64, age_ms: i64| kept.is_good(version, Millis(1_000 + age_ms));
+        let over = kept(9, 1_000);
+        assert!(is_good(&over, 7, 500) && !is_good(&over, 8, 500));
+        let running = Kept { is_over: false, ..over };
+        assert!(is_good(&running, 7, 0) && !is_good(&running, 7, 1) && !is_good(&running, 8, 0));
+        let mut cast = Arc::into_inner(kept(10_000, 1_000).cast).unwrap();
+        cast.crowd = Some(Crowd::default());
+        let large = Kept { cast: Arc::new(cast), ..running };
+        assert!(is_good(&large, 8, 999) && !is_good(&large, 8, 1_000) && !is_good(&large, 8, -1));
     }
 
     #[test]

@@ -112,8 +112,7 @@ impl Matrix {
 }
 
 pub(super) async fn read<S: Store>(context: &Context<'_, S>, story: &Story) -> Result<Matrix, Trouble> {
-    let users: Vec<String> =
-        story.people.iter().map(|person| person.user.clone()).collect();
+    let users: Vec<String> = story.people.iter().map(|person| person.user.clone()).collect();
     let span = part(context.query, story.cast.span);
     Ok(Matrix::of(&flows(context, &story.call, &users, span).await?))
 }

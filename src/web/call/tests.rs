@@ -340,7 +340,11 @@ async fn pages_are_small_however_large_the_call() {
     assert_eq!(values(&searched, "data-user").len(), 40);
     check(&searched, 25_000);
     let table = get(&pages, &format!("{}?view=table&skip=500", address("crowd"))).await;
-    assert_eq!(table.matches("<td class=\"clip\">").count(), 500, "the table has those that were well off, too");
+    assert_eq!(
+        table.matches("<td class=\"clip\">").count(),
+        500,
+        "the table has those that were well off, too"
+    );
     check(&table, 120_000);
     let file = ask(&pages, &format!("{}?view=table&format=csv", address("crowd"))).await;
     assert_eq!(file.body.split(|byte| *byte == b'\n').count(), 10_002);
