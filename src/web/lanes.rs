@@ -203,22 +203,41 @@ fn dot(svg: &mut String, class: &str, x: i64) {
     let _ = write!(svg, r#"<path class="{class}" d="M{x} 50h0" vector-effect="non-scaling-stroke"/>"#);
 }
 
-/// How many were there over time, as an area.
-pub(super) fn minimap(span: Span, spans: &[(Millis, Millis)], most: usize) -> Markup {
+/// How many were there, at moments that are equally far from each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Outline(Vec<usize>);
+
+impl Outline {
     const CELLS: i64 = 240;
-    let most = i64::try_from(most.max(1)).unwrap_or(i64::MAX);
-    let mut steps: Vec<(i64, i64)> =
-        spans.iter().flat_map(|(from, to)| [(from.secs(), 1), (to.secs(), -1)]).collect();
-    steps.sort_unstable();
+
+    fn at(span: Span, cell: i64) -> i64 {
+        span.width() * cell / Outline::CELLS
+    }
+
+    /// Of everybody's stays.
+    pub(super) fn of(span: Span, stays: impl Iterator<Item = (Millis, Millis)>) -> Outline {
+        let mut steps: Vec<(i64, isize)> =
+            stays.flat_map(|(from, to)| [(from.secs(), 1), (to.secs(), -1)]).collect();
+        steps.sort_unstable();
+        let (mut next, mut inside) = (0, 0_isize);
+        let count = |cell: i64| {
+            let at = span.from + Outline::at(span, cell);
+            while let Some((_, step)) = steps.get(next).filter(|(second, _)| *second <= at) {
+                inside += step;
+                next += 1;
+            }
+            usize::try_from(inside).unwrap_or(0)
+        };
+        Outline((0..=Outline::CELLS).map(count).collect())
+    }
+}
+
+/// How many were there over time, as an area.
+pub(super) fn minimap(span: Span, outline: &Outline, most: usize) -> Markup {
     let mut path = format!("M0 {HEIGHT}");
-    let (mut next, mut inside) = (0, 0);
-    for cell in 0..=CELLS {
-        let at = span.from + span.width() * cell / CELLS;
-        while let Some((_, step)) = steps.get(next).filter(|(second, _)| *second <= at) {
-            inside += step;
-            next += 1;
-        }
-        let _ = write!(path, "L{} {}", at - span.from, i64::from(HEIGHT) - inside * 90 / most);
+    for (cell, inside) in (0..).zip(&outline.0) {
+        let top = inside * 90 / most.max(1);
+        let _ = write!(path, "L{} {}", Outline::at(span, cell), HEIGHT as usize - top);
     }
     let _ = write!(path, "L{} {HEIGHT}Z", span.width());
     html! {

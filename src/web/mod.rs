@@ -154,6 +154,8 @@ pub struct Web<S> {
     live: live::Hub,
     /// What is counted of days, behind the pages.
     counts: trends::Counts,
+    /// What is known of calls that are over.
+    casts: call::Casts,
 }
 
 /// What every page is given.
@@ -163,6 +165,7 @@ struct Context<'a, S> {
     accounts: Vec<&'a Account>,
     store: &'a S,
     rehearsal: &'a Api<Memory>,
+    casts: &'a call::Casts,
     view: View<'a>,
     query: &'a Query,
     now: Millis,
@@ -206,6 +209,7 @@ impl<S: Store + 'static> Web<S> {
             rehearsal,
             live: live::Hub::default(),
             counts: trends::Counts::default(),
+            casts: call::Casts::default(),
         }
     }
 
@@ -237,6 +241,7 @@ impl<S: Store + 'static> Web<S> {
             accounts,
             store: &*self.store,
             rehearsal: &self.rehearsal,
+            casts: &self.casts,
             view,
             query: &query,
             now: asked.now,

@@ -74,7 +74,7 @@ struct Listed<'a> {
 
 /// The events that are chosen: of some kinds, in the part that is shown.
 fn chosen<'a, S>(context: &Context<'_, S>, story: &'a Story) -> Listed<'a> {
-    let (wanted, span) = (context.query.list("ev"), part(context.query, story.span));
+    let (wanted, span) = (context.query.list("ev"), part(context.query, story.cast.span));
     let is_wanted = |event: &&Event| {
         (span.from..=span.to).contains(&event.at.secs())
             && (wanted.is_empty() || wanted.contains(&Group::of(event).name()))
@@ -86,7 +86,7 @@ fn chosen<'a, S>(context: &Context<'_, S>, story: &'a Story) -> Listed<'a> {
     let skip = context.query.number("evskip").and_then(|skip| usize::try_from(skip).ok()).unwrap_or(0);
     let skip = if skip < of { skip } else { 0 };
     let events = events.into_iter().skip(skip).take(EVENTS_MAX).collect();
-    Listed { events, skip, of, part: (span != story.span).then_some(span) }
+    Listed { events, skip, of, part: (span != story.cast.span).then_some(span) }
 }
 
 pub(super) fn panel<S>(context: &Context<'_, S>, story: &Story) -> Markup {

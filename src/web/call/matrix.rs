@@ -15,6 +15,8 @@ use crate::web::{Context, Shown, Trouble};
 
 /// Rows and columns of a matrix.
 const SIDE_MAX: usize = 30;
+/// Users whose pairs are read: more than the sides have, since who hears worst need not have the worst score.
+pub(super) const USERS: usize = 4 * SIDE_MAX;
 /// Stands for a peer that a client could not name.
 const NOBODY: &str = "?";
 
@@ -110,10 +112,8 @@ impl Matrix {
 }
 
 pub(super) async fn read<S: Store>(context: &Context<'_, S>, story: &Story) -> Result<Matrix, Trouble> {
-    // More than the sides have, since who hears worst need not have the worst score.
-    let users: Vec<String> =
-        story.people.iter().take(4 * SIDE_MAX).map(|person| person.user.clone()).collect();
-    let span = part(context.query, story.span);
+    let users: Vec<String> = story.people.iter().map(|person| person.user.clone()).collect();
+    let span = part(context.query, story.cast.span);
     Ok(Matrix::of(&flows(context, &story.call, &users, span).await?))
 }
 

@@ -15,17 +15,17 @@ use crate::web::words::Lang;
 pub(super) fn panel<S>(context: &Context<'_, S>, story: &Story, skip: usize) -> Markup {
     let (words, zone) = (context.view.prefs.lang, context.view.prefs.zone);
     html! {
-        div.lanes data-from=(story.span.from) data-to=(story.span.to) tabindex="0" role="region" aria-label=(words.lanes()) {
+        div.lanes data-from=(story.cast.span.from) data-to=(story.cast.span.to) tabindex="0" role="region" aria-label=(words.lanes()) {
             (lanes::definitions())
             table {
                 (columns())
                 thead {
                     (map(words, story))
                     tr.axis { th scope="col" {
-                        (story.people.len()) " " (words.users())
-                        @if story.graded < story.users { " · " (fill(words.measured(), &[&story.graded.to_string()])) }
+                        (story.asked) " " (words.users())
+                        @if story.cast.graded < story.cast.members.len() { " · " (fill(words.measured(), &[&story.cast.graded.to_string()])) }
                     } th.number scope="col" { (words.score()) }
-                        td { (axis(story.span, zone)) } }
+                        td { (axis(story.cast.span, zone)) } }
                 }
                 tbody #rows { (rows(context, story, skip)) }
             }
@@ -42,8 +42,8 @@ pub(super) fn columns() -> Markup {
 pub(super) fn map(words: Lang, story: &Story) -> Markup {
     html! {
         tr.map {
-            th scope="col" colspan="2" { (words.in_room()) span.peak { (words.peak()) " " (story.peak) } }
-            td { (lanes::minimap(story.span, &story.stays, story.peak)) }
+            th scope="col" colspan="2" { (words.in_room()) span.peak { (words.peak()) " " (story.cast.peak) } }
+            td { (lanes::minimap(story.cast.span, &story.cast.outline, story.cast.peak)) }
         }
     }
 }
@@ -65,9 +65,9 @@ pub(super) fn axis(span: Span, zone: Zone) -> Markup {
 pub(super) fn rows<S>(context: &Context<'_, S>, story: &Story, skip: usize) -> Markup {
     let words = context.view.prefs.lang;
     let pinned = story::pinned(context.query);
-    let rest = story.people.len().saturating_sub(skip + LANES);
+    let rest = story.asked.saturating_sub(skip + LANES);
     html! {
-        @for person in story.people.iter().skip(skip).take(LANES) {
+        @for person in &story.people {
             (row(context, story, person, &pinned))
         }
         @if story.people.is_empty() {
@@ -112,7 +112,7 @@ fn row<S>(context: &Context<'_, S>, story: &Story, person: &Person, pinned: &[St
                 span.sr { (told(words, person, &stays)) }
             }
             td.number { (score_of(person)) }
-            td.strip { (lanes::lane(story.span, &stays, &person.runs, &marks, story.now)) }
+            td.strip { (lanes::lane(story.cast.span, &stays, &person.runs, &marks, story.now)) }
         }
     }
 }
@@ -202,7 +202,7 @@ fn ranked(all: &[(String, usize)]) -> Vec<(&str, usize)> {
 /// A large call in numbers, before the lanes of those that were poorly off.
 pub(super) fn overview<S>(context: &Context<'_, S>, story: &Story) -> Markup {
     let words = context.view.prefs.lang;
-    let Some(crowd) = &story.crowd else { return html! {} };
+    let Some(crowd) = &story.cast.crowd else { return html! {} };
     let [good, fair, poor, unknown] = crowd.by_score;
     let list = |title: &str, counts: Vec<(&str, usize)>| {
         html! {
@@ -223,7 +223,7 @@ pub(super) fn overview<S>(context: &Context<'_, S>, story: &Story) -> Markup {
     let count = |number: usize| number.to_string();
     html! {
         section.overview aria-label=(words.overview()) {
-            p { (fill(words.crowd(), &[&count(story.users), &count(story.graded)])) }
+            p { (fill(words.crowd(), &[&count(story.cast.members.len()), &count(story.cast.graded)])) }
             div {
                 (list(words.score(), scores))
                 (list("SDK", ranked(&crowd.by_sdk)))

@@ -22,7 +22,7 @@ fn attr(session: &Session, attr: Attr) -> &str {
 
 pub(super) fn table<S>(context: &Context<'_, S>, story: &Story, skip: usize) -> Markup {
     let words = context.view.prefs.lang;
-    let rest = story.people.len().saturating_sub(skip + TABLE_USERS);
+    let rest = story.asked.saturating_sub(skip + TABLE_USERS);
     html! {
         div.scroll tabindex="0" role="region" aria-label=(words.table()) {
             table {
@@ -33,7 +33,7 @@ pub(super) fn table<S>(context: &Context<'_, S>, story: &Story, skip: usize) -> 
                     th.number scope="col" { (words.score()) } th scope="col" { (words.worst_minute()) }
                 } }
                 tbody {
-                    @for person in story.people.iter().skip(skip).take(TABLE_USERS) {
+                    @for person in &story.people {
                         @for session in &person.sessions { (row(context, story, person, session)) }
                     }
                 }

@@ -301,6 +301,21 @@ async fn the_list_of_events_is_of_the_part_that_is_shown_and_has_pages() {
 }
 
 #[tokio::test]
+async fn a_call_that_is_over_still_shows_what_comes_late() {
+    let pages = pages(plain_call("r", 10, 1), Vec::new()).await;
+    let here = address("r");
+    let rows = || async { values(&get(&pages, &here).await, "data-user") };
+    assert_eq!((rows().await.len(), rows().await.len()), (10, 10));
+    pages.store.append(vec![event("r", "late", Kind::UserJoined, 50)]).await.unwrap();
+    assert!(rows().await.contains(&"late".to_owned()));
+    let loss = vec![(Metric::AudioLoss, (60..90).map(|s| (at(s), 9.0)).collect())];
+    pages.store.append_samples(vec![series("r", "late", "user-00001", loss)]).await.unwrap();
+    assert_eq!(rows().await[0], "late", "the worst is first");
+    pages.store.append(vec![event("r", "", Kind::EmitterReset, 40)]).await.unwrap();
+    assert_ne!(rows().await[0], "late", "the restart parted the call");
+}
+
+#[tokio::test]
 async fn the_matrix_leads_to_the_pair_and_the_pair_says_where_it_broke() {
     let (events, samples) = hostile_call();
     let pages = pages(events, samples).await;
@@ -349,5 +364,13 @@ async fn pages_are_small_however_large_the_call() {
     let searched = get(&pages, &format!("{}?q=user-09", address("crowd"))).await;
     assert_eq!(values(&searched, "data-user").len(), 40);
     check(&searched, 25_000);
-    check(&get(&pages, &format!("{}?view=table&q=user-0", address("crowd"))).await, 120_000);
+    let table = get(&pages, &format!("{}?view=table&skip=500", address("crowd"))).await;
+    assert_eq!(
+        table.matches("<td class=\"clip\">").count(),
+        500,
+        "the table has those that were well off, too"
+    );
+    check(&table, 120_000);
+    let file = ask(&pages, &format!("{}?view=table&format=csv", address("crowd"))).await;
+    assert_eq!(file.body.split(|byte| *byte == b'\n').count(), 10_002);
 }

@@ -152,6 +152,7 @@ impl<S: Store + 'static> Web<S> {
             accounts: Vec::new(),
             store: &*self.store,
             rehearsal: &self.rehearsal,
+            casts: &self.casts,
             view,
             query: &query,
             now: *begun,
