@@ -332,7 +332,7 @@ words! {
     ev_problem: "Problems", "异常";
     ev_stay: "In and out", "进退房";
     ev_media: "Media", "音视频";
-    events_of_part: "Only {0} to {1}, as the lanes show.", "仅显示 {0} 至 {1}，与泳道一致。";
+    events_of_part: "Only {0} to {1}, the part that is looked at.", "仅显示 {0} 至 {1} 的事件，即当前查看的时段。";
     no_events_here: "Nothing was told in this part of the call.", "该时段内没有事件。";
     show_all: "Show all", "显示全部";
     earlier: "Earlier", "更早";

@@ -367,7 +367,7 @@ const TESTS = {
     const { from, to } = await eventually("the zoom", async () => query(page).from && query(page));
     await eventually("fewer events", async () => (await seconds()).length < before.length);
     assert.deepEqual(await seconds(), before.filter((second) => Number(from) <= second && second <= Number(to)));
-    assert.match(await page.locator(".events .narrowed").textContent(), /^Only 13:1\d:\d\d to 13:2\d:\d\d, as the lanes show\./);
+    assert.match(await page.locator(".events .narrowed").textContent(), /^Only 13:1\d:\d\d to 13:2\d:\d\d, the part that is looked at\./);
     await page.keyboard.press("0");
     await eventually("all events", async () => (await seconds()).length === before.length);
     assert.equal(await page.locator(".events .narrowed").count(), 0);

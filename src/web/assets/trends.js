@@ -42,7 +42,8 @@ function listen() {
 async function count() {
   while (document.querySelector("[data-counting]")) {
     await new Promise((done) => setTimeout(done, AGAIN_MS));
-    if (document.hidden) continue;
+    // Nothing moves under who is reading a table by the keyboard.
+    if (document.hidden || document.activeElement?.closest("#daily, #split")) continue;
     const isFocused = document.activeElement === home();
     await renew(["#trends", "#daily", "#split"]).catch(() => {});
     if (isFocused) home().focus();

@@ -293,7 +293,7 @@ async fn the_list_of_events_is_of_the_part_that_is_shown_and_has_pages() {
     let part = get(&pages, &format!("{here}?from={from}&to={to}")).await;
     let seconds: Vec<i64> = values(&part, "data-at").iter().map(|at| at.parse().unwrap()).collect();
     assert!(!seconds.is_empty() && seconds.iter().all(|at| (from..=to).contains(at)), "{seconds:?}");
-    assert!(part.contains("Only 08:46:40 to 08:48:20") && part.contains("Show all"));
+    assert!(part.contains("Only 08:46:40 to 08:48:20, the part") && part.contains("Show all"));
     let fragment = get(&pages, &format!("{here}/events?from={from}&to={to}")).await;
     assert!(fragment.starts_with("<header>") && part.contains(&fragment), "{fragment}");
     let quiet = get(&pages, &format!("{here}?from={}&to={}", BEGIN_S + 4_900, BEGIN_S + 5_000)).await;
