@@ -136,7 +136,7 @@ fn table<S>(context: &Context<'_, S>, rows: &[Row]) -> Markup {
 /// Whether a call runs, and how its end is known.
 pub(super) fn state(words: super::words::Lang, call: &Call) -> Markup {
     let (class, text) = match (call.ended, call.end_source) {
-        (None, _) => ("badge live", words.in_progress()),
+        (None, _) => ("badge running", words.in_progress()),
         (Some(_), LeaveSource::Seen | LeaveSource::RoomClosed) => ("badge", words.ended()),
         (Some(_), LeaveSource::Superseded) => ("badge inferred", words.ended_superseded()),
         (Some(_), LeaveSource::EmitterReset) => ("badge inferred", words.ended_reset()),

@@ -152,6 +152,8 @@ pub struct Web<S> {
     rehearsal: Api<Memory>,
     /// What happens now, for all who look.
     live: live::Hub,
+    /// What is counted of days, behind the pages.
+    counts: trends::Counts,
     /// What is known of calls that are over.
     casts: call::Casts,
 }
@@ -200,7 +202,15 @@ impl<S: Store + 'static> Web<S> {
     pub fn new(policy: Policy, store: Arc<S>, access: Access) -> Web<S> {
         let uncounted = Policy { requests_per_second: 0, ..policy.clone() };
         let rehearsal = Api::new(uncounted, Arc::new(Memory::default()));
-        Web { policy, store, access, rehearsal, live: live::Hub::default(), casts: call::Casts::default() }
+        Web {
+            policy,
+            store,
+            access,
+            rehearsal,
+            live: live::Hub::default(),
+            counts: trends::Counts::default(),
+            casts: call::Casts::default(),
+        }
     }
 
     /// Answers one request.
@@ -249,7 +259,7 @@ impl<S: Store + 'static> Web<S> {
         match (asked.method, parts.as_slice()) {
             (Method::Get, [""]) => Ok(Shown::see_other("/ui/live")),
             (Method::Get, ["live"]) => live::page(context, &self.live).await,
-            (Method::Get, ["trends"]) => trends::page(context).await,
+            (Method::Get, ["trends"]) => trends::page(context, &self.counts).await,
             (Method::Get, ["calls"]) => calls::page(context).await,
             (Method::Get, ["calls", comm_id, below @ ..]) => call::show(context, comm_id, below).await,
             (Method::Get, ["data", "call", comm_id]) => {

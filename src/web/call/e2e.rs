@@ -180,7 +180,7 @@ fn stages<S>(context: &Context<'_, S>, found: &[Option<Found>]) -> Markup {
                     span.dim { (match stage.half { Half::Sender => words.sender(), Half::Receiver => words.receiver() }) }
                     b { ((stage.name)(words)) }
                     @match found {
-                        Some(found) => span class=(super::matrix::class(found.grade)) {
+                        Some(found) => span class=(found.grade.name()) {
                             (fill(words.worst_at(), &[&figures::number(found.worst), stage.unit, &zone.time(found.at)]))
                         },
                         None => span.dim { "– " (words.not_measured()) },

@@ -122,12 +122,10 @@ pub(super) fn panel<S>(context: &Context<'_, S>, story: &Story, matrix: &Matrix)
     if matrix.cells.is_empty() {
         return html! { p.state { (words.no_pairs()) } };
     }
-    let some = matrix.receivers.len().min(limits::USER_IDS_FEW_MAX);
-    let asked = [("UserIds", list(&matrix.receivers[..some]))];
     html! {
         div.scroll tabindex="0" role="region" aria-label=(words.matrix()) {
             table.matrix {
-                caption { (words.matrix_hint()) " " (api(context, story, "DescribeCallDetailInfo", &asked)) }
+                caption { (words.matrix_hint()) }
                 thead { tr {
                     th scope="col" { (words.receiver()) " \\ " (words.sender()) }
                     @for sender in &matrix.senders { th.sender scope="col" { bdi title=(sender) { (sender) } } }
@@ -137,7 +135,7 @@ pub(super) fn panel<S>(context: &Context<'_, S>, story: &Story, matrix: &Matrix)
                         th.clip scope="row" { bdi { (receiver) } }
                         @for (column, sender) in matrix.senders.iter().enumerate() {
                             @match matrix.get(receiver, sender) {
-                                Some(cell) => td class={ "cell " (class(cell.grade)) } {
+                                Some(cell) => td class={ "cell " (cell.grade.name()) } {
                                     a href={ (e2e::path(&story.call, sender, receiver)) (zoom(context)) }
                                         tabindex=[(row + column > 0).then_some("-1")] { (cell.text()) }
                                 },
@@ -151,17 +149,15 @@ pub(super) fn panel<S>(context: &Context<'_, S>, story: &Story, matrix: &Matrix)
     }
 }
 
+/// The question behind the matrix: of as many receivers as one may ask for.
+pub(super) fn question<S>(context: &Context<'_, S>, story: &Story, matrix: &Matrix) -> Markup {
+    let some = matrix.receivers.len().min(limits::USER_IDS_FEW_MAX);
+    api(context, story, "DescribeCallDetailInfo", &[("UserIds", list(&matrix.receivers[..some]))])
+}
+
 /// The zoom, for another page of the same call.
 fn zoom<S>(context: &Context<'_, S>) -> String {
     context.query.only(&["from", "to", "t"])
-}
-
-pub(super) const fn class(grade: Grade) -> &'static str {
-    match grade {
-        Grade::Good => "good",
-        Grade::Fair => "fair",
-        Grade::Poor => "poor",
-    }
 }
 
 pub(super) fn csv(matrix: &Matrix) -> Shown {
@@ -170,7 +166,7 @@ pub(super) fn csv(matrix: &Matrix) -> Shown {
     let _ = out.write_record(["receiver", "sender", "metric", "worst", "grade"]);
     for ((receiver, sender), cell) in &matrix.cells {
         let value = cell.value.to_string();
-        let _ = out.write_record([receiver, sender, cell.metric.name(), &value, class(cell.grade)]);
+        let _ = out.write_record([receiver, sender, cell.metric.name(), &value, cell.grade.name()]);
     }
     Shown::csv("matrix", out.into_inner().unwrap_or_default())
 }

@@ -22,7 +22,7 @@ pub(super) use events::happened;
 pub(super) use figures::{Told, sentence, told};
 use finding::Finding;
 pub(super) use rows::{joined, left};
-pub(super) use story::{ByPeer, Direction, events_of, find, flows, pinned};
+pub(super) use story::{ByPeer, Direction, events_of, find, flows, pinned, sessions_of};
 use story::{LANES, Story};
 
 use super::calls::state;
@@ -51,6 +51,11 @@ pub(super) async fn show<S: Store>(
             let mut story = story::read(context, call).await?;
             story.arrange(context, (skip, LANES), false).await?;
             Ok(Shown::page(200, rows::rows(context, &story, skip)))
+        }
+        ["events"] => {
+            let mut story = story::read(context, call).await?;
+            story.arrange(context, (skip(context.query), LANES), false).await?;
+            Ok(Shown::page(200, events::content(context, &story)))
         }
         ["e2e", from, to] => e2e::page(context, call, (&text(from)?, &text(to)?)).await,
         _ => Err(Trouble::NotFound),
@@ -114,6 +119,7 @@ async fn page<S: Store>(context: &Context<'_, S>, call: Call) -> Result<Shown, T
     let (face, skip, is_file) = (Face::of(query), skip(query), query.text("format") == Some("csv"));
     let mut story = story::read(context, call).await?;
     story.arrange(context, face.part(skip, is_file), face == Face::Table).await?;
+    let mut question = api(context, &story, "DescribeUserInfo", &[]);
     let body = match face {
         Face::Lanes => html! { (rows::panel(context, &story, skip)) (charts(context, &story)) },
         Face::Table if is_file => return Ok(table::csv(&story)),
@@ -123,6 +129,7 @@ async fn page<S: Store>(context: &Context<'_, S>, call: Call) -> Result<Shown, T
             if is_file {
                 return Ok(matrix::csv(&matrix));
             }
+            question = matrix::question(context, &story, &matrix);
             matrix::panel(context, &story, &matrix)
         }
         Face::Quality => {
@@ -130,6 +137,8 @@ async fn page<S: Store>(context: &Context<'_, S>, call: Call) -> Result<Shown, T
             if is_file {
                 return Ok(figures::csv(&context.view.prefs, &told));
             }
+            let users = list(&chosen(context, &story));
+            question = api(context, &story, "DescribeCallDetailInfo", &[("UserIds", users)]);
             figures::table(context, &told)
         }
     };
@@ -138,7 +147,7 @@ async fn page<S: Store>(context: &Context<'_, S>, call: Call) -> Result<Shown, T
         @if let Some(finding) = &story.cast.finding { (found(context, &story, finding)) }
         div.call {
             section.panel.who {
-                (bar(context, &story, face))
+                (bar(context, &story, face, &question))
                 (rows::overview(context, &story))
                 (body)
             }
@@ -162,7 +171,7 @@ fn part(query: &Query, whole: Span) -> Span {
 }
 
 /// A text with its parts, the first of which stands for `{0}`.
-fn fill(template: &str, parts: &[&str]) -> String {
+pub(super) fn fill(template: &str, parts: &[&str]) -> String {
     let mut text = String::with_capacity(template.len() + 32);
     let mut rest = template;
     while let Some((before, after)) = rest.split_once('{') {
@@ -295,7 +304,7 @@ fn head<S>(context: &Context<'_, S>, story: &Story) -> Markup {
 }
 
 /// The heading of the panel, with what one may do to it.
-fn bar<S>(context: &Context<'_, S>, story: &Story, face: Face) -> Markup {
+fn bar<S>(context: &Context<'_, S>, story: &Story, face: Face, question: &Markup) -> Markup {
     let (words, query, here) = (context.view.prefs.lang, context.query, here(&story.call));
     let kept = query.pairs().filter(|(name, _)| !["q", "sort", "skip"].contains(name));
     html! {
@@ -318,10 +327,15 @@ fn bar<S>(context: &Context<'_, S>, story: &Story, face: Face) -> Markup {
             }
             p.legend {
                 span.key.good { (words.good()) } span.key.fair { (words.fair()) } span.key.poor { (words.poor()) }
-                span.key.mark { (words.event()) } span.key.mark.problem { (words.ev_problem()) } span.key.hollow { (words.inferred()) }
+                @if face == Face::Lanes {
+                    span.key.mark { (words.event()) } span.key.mark.problem { (words.ev_problem()) }
+                    span.key.gap title=(words.key_inferred()) { (words.inferred()) }
+                    span.key.ring title=(words.key_ring()) { (words.end_not_seen()) }
+                    span.key.open { (words.still_inside()) }
+                }
             }
             span.tools {
-                (api(context, story, "DescribeUserInfo", &[]))
+                (question)
                 @if face != Face::Lanes { a href={ (here) (query.with("format", Some("csv"))) } { "CSV" } }
                 @else { a href={ (here) (Query::parse("view=table").with("format", Some("csv"))) } { "CSV" } }
                 (copy(words, words.copy_link(), None))

@@ -117,7 +117,7 @@ pub(super) fn pins<T: AsRef<str>>(users: &[T]) -> String {
     parts.collect::<Vec<_>>().join(",")
 }
 
-pub(super) async fn sessions_of<S: Store>(
+pub(in crate::web) async fn sessions_of<S: Store>(
     context: &Context<'_, S>,
     call: &Call,
     users: Option<&[String]>,

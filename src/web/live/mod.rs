@@ -84,7 +84,7 @@ pub(super) async fn page<S: Store>(context: &Context<'_, S>, hub: &Hub) -> Resul
     }
     let parts = Parts::of(app, &picture.now, words, zone);
     let content = html! {
-        section.panel.live data-src={ (STREAM_PATH) (context.query.with("app", Some(&app.to_string()))) }
+        section.panel.now data-src={ (STREAM_PATH) (context.query.with("app", Some(&app.to_string()))) }
             data-changes=(words.changes_wait()) data-paused=(words.paused()) data-lost=(words.stream_lost()) {
             header {
                 h1 { (words.live()) }

@@ -151,7 +151,7 @@ fn table<S>(context: &Context<'_, S>, app: AppId, rows: &[Row]) -> Markup {
                         th.clip scope="row" { a href=(href(app, &row.seen.user, &[])) { bdi { (row.seen.user) } } }
                         td { @match row.last_seen() {
                             Some(at) => { time datetime=(at.secs()) { (zone.full(at)) } }
-                            None => { span class="badge live" { (words.still_inside()) } }
+                            None => { span class="badge running" { (words.still_inside()) } }
                         } }
                         td.number { (row.seen.calls) }
                         td.clip { @if let Some(of) = row.recent.first() {
@@ -166,7 +166,7 @@ fn table<S>(context: &Context<'_, S>, app: AppId, rows: &[Row]) -> Markup {
 }
 
 /// A cell of a table that a spreadsheet opens: what people wrote must not become a formula there.
-fn cell(text: &str) -> String {
+pub(super) fn cell(text: &str) -> String {
     if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() }
 }
 
