@@ -4,6 +4,7 @@ use maud::{Markup, html};
 
 use super::calls::apps;
 use super::figures::grouped;
+use super::sheet::Sheet;
 use super::shell::{self, Nav, api};
 use super::words::Lang;
 use super::{Context, Shown, Trouble};
@@ -218,18 +219,15 @@ fn table<S>(context: &Context<'_, S>, app: AppId, days: &Days, (from, to): (i64,
 }
 
 fn csv(days: &Days) -> Shown {
-    let mut table = csv::Writer::from_writer(Vec::new());
-    // Writing into memory cannot fail.
-    let _ = table.write_record(["day", "start_s", "users", "entries", "rooms", "is_complete"]);
+    let mut sheet = Sheet::new(&["day", "start_s", "users", "entries", "rooms", "is_complete"]);
     for day in &days.days {
         let is_complete = day.start_s < days.today_s;
         let numbers = [day.users, day.entries, day.rooms].map(|value| value.to_string());
         let [users, entries, rooms] = numbers;
-        let row =
-            [date(day.start_s), day.start_s.to_string(), users, entries, rooms, is_complete.to_string()];
-        let _ = table.write_record(row);
+        let (start_s, is_complete) = (day.start_s.to_string(), is_complete.to_string());
+        sheet.row([date(day.start_s), start_s, users, entries, rooms, is_complete]);
     }
-    Shown::csv("trends", table.into_inner().unwrap_or_default())
+    sheet.shown("trends")
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use crate::limits;
 use crate::records::quality::{Metric, Points};
 use crate::store::Store;
 use crate::web::score::{Grade, grade};
+use crate::web::sheet::Sheet;
 use crate::web::{Context, Shown, Trouble};
 
 /// Rows and columns of a matrix.
@@ -165,14 +166,12 @@ pub(super) const fn class(grade: Grade) -> &'static str {
 }
 
 pub(super) fn csv(matrix: &Matrix) -> Shown {
-    let mut out = csv::Writer::from_writer(Vec::new());
-    // Writing to memory cannot fail.
-    let _ = out.write_record(["receiver", "sender", "metric", "worst", "grade"]);
+    let mut sheet = Sheet::new(&["receiver", "sender", "metric", "worst", "grade"]);
     for ((receiver, sender), cell) in &matrix.cells {
         let value = cell.value.to_string();
-        let _ = out.write_record([receiver, sender, cell.metric.name(), &value, class(cell.grade)]);
+        sheet.row([receiver, sender, cell.metric.name(), &value, class(cell.grade)]);
     }
-    Shown::csv("matrix", out.into_inner().unwrap_or_default())
+    sheet.shown("matrix")
 }
 
 #[cfg(test)]

@@ -9,9 +9,9 @@ use super::super::lanes::Span;
 use super::super::prefs::duration;
 use super::super::query::{address, segment};
 use super::super::score;
+use super::super::sheet::Sheet;
 use super::super::shell::{self, Nav, api};
 use super::super::{Context, Shown, Trouble};
-use super::cell;
 use super::strip::{self, DAYS, Days, Hours};
 use crate::records::{AppId, Attr, Call, LeaveSource, Millis, Session, device_type};
 use crate::store::{Store, UserCall, UserCallsQuery};
@@ -334,9 +334,7 @@ fn pages<S>(context: &Context<'_, S>, page: u64, has_more: bool) -> Markup {
 
 /// Every session of these days, as far as they are looked at.
 fn csv(told: &Told<'_>) -> Shown {
-    let mut table = csv::Writer::from_writer(Vec::new());
-    // Writing into memory cannot fail.
-    let _ = table.write_record([
+    let mut sheet = Sheet::new(&[
         "comm_id",
         "room",
         "user",
@@ -352,20 +350,20 @@ fn csv(told: &Told<'_>) -> Shown {
     for of in &told.calls {
         for session in &of.sessions {
             let attr = |attr| session.attrs.get(&attr).map_or("", String::as_str);
-            let _ = table.write_record([
-                cell(of.call.comm_id.as_str()),
-                cell(&of.call.room),
-                cell(told.user),
-                session.joined.secs().to_string(),
-                session.join_source.name().to_owned(),
-                session.left.map_or_else(String::new, |at| at.secs().to_string()),
-                session.leave_source.name().to_owned(),
-                cell(device_type(&session.attrs)),
-                cell(attr(Attr::SdkVersion)),
-                cell(attr(Attr::ClientIp)),
-                cell(session.leave_reason.as_ref().map_or("", |reason| &reason.raw)),
+            sheet.row([
+                of.call.comm_id.as_str(),
+                &of.call.room,
+                told.user,
+                &session.joined.secs().to_string(),
+                session.join_source.name(),
+                &session.left.map_or_else(String::new, |at| at.secs().to_string()),
+                session.leave_source.name(),
+                device_type(&session.attrs),
+                attr(Attr::SdkVersion),
+                attr(Attr::ClientIp),
+                session.leave_reason.as_ref().map_or("", |reason| &reason.raw),
             ]);
         }
     }
-    Shown::csv("user", table.into_inner().unwrap_or_default())
+    sheet.shown("user")
 }
