@@ -43,5 +43,6 @@ pub(crate) const PAGES: &[&str] = &[
 pub(crate) const DATA: &[(&str, &str)] = &[
     ("/ui/data/call/{ended}?u=zebra-alice,zebra-bob&px=200", "application/json"),
     ("/ui/calls/{large}/rows?skip=40", "text/html; charset=utf-8"),
+    ("/ui/calls?format=csv", "text/csv; charset=utf-8"),
     ("/ui/calls/{ended}?view=table&format=csv", "text/csv; charset=utf-8"),
 ];

@@ -132,7 +132,7 @@ fn rooms<S>(context: &Context<'_, S>, app: AppId, picture: &Picture, parts: &Par
             div.scroll { table {
                 thead { tr {
                     th scope="col" { (words.room()) } th.number scope="col" { (words.users()) }
-                    th scope="col" { (words.last_hour()) } th scope="col" { (words.since()) }
+                    th.wide scope="col" { (words.last_hour()) } th.wide scope="col" { (words.since()) }
                     th scope="col" { (words.worst_user()) } th.number scope="col" { (words.score()) } th scope="col" { (words.now()) }
                 } }
                 tbody #rooms { @for (_, row) in &parts.rows { (written(row)) } }

@@ -144,13 +144,13 @@ fn table<S>(context: &Context<'_, S>, app: AppId, rows: &[Row]) -> Markup {
         table.users {
             thead { tr {
                 th scope="col" { (words.user()) } th scope="col" { (words.last_seen()) } th.number scope="col" { (words.calls()) }
-                th scope="col" { (words.room()) } th scope="col" { (words.devices()) }
+                th scope="col" { (words.room()) } th.wide scope="col" { (words.devices()) }
             } }
             tbody {
                 @for row in rows {
                     tr {
                         th.clip scope="row" { a href=(href(app, &row.seen.user, &[])) { bdi { (row.seen.user) } } }
-                        td { @match row.last_seen() {
+                        td.when { @match row.last_seen() {
                             Some(at) => { time datetime=(at.secs()) { (zone.full(at)) } }
                             None => { span class="badge live" { (words.still_inside()) } }
                         } }
@@ -158,7 +158,7 @@ fn table<S>(context: &Context<'_, S>, app: AppId, rows: &[Row]) -> Markup {
                         td.clip { @if let Some(of) = row.recent.first() {
                             a href={ "/ui/calls/" (segment(of.call.comm_id.as_str())) } { bdi { (of.call.room) } }
                         } }
-                        td.clip { bdi { (row.devices().join(", ")) } @if row.devices().is_empty() { span.dim { "–" } } }
+                        td.clip.wide { bdi { (row.devices().join(", ")) } @if row.devices().is_empty() { span.dim { "–" } } }
                     }
                 }
             }
