@@ -17,6 +17,7 @@ mod prefs;
 mod query;
 mod score;
 mod search;
+mod sheet;
 mod shell;
 mod trends;
 mod users;
@@ -94,7 +95,6 @@ pub const SECURITY_HEADERS: [(&str, &str); 5] = [
 
 const HTML: &str = "text/html; charset=utf-8";
 const JSON: &str = "application/json";
-const CSV: &str = "text/csv; charset=utf-8";
 
 impl Shown {
     /// A whole page.
@@ -107,12 +107,6 @@ impl Shown {
     fn json(body: String) -> Shown {
         let headers = vec![("cache-control", "no-store".to_owned())];
         Shown { status: 200, content_type: JSON, body: body.into_bytes(), headers }
-    }
-
-    /// A table to save, under a file name.
-    fn csv(name: &str, body: Vec<u8>) -> Shown {
-        let disposition = format!("attachment; filename=\"{name}.csv\"");
-        Shown { status: 200, content_type: CSV, body, headers: vec![("content-disposition", disposition)] }
     }
 
     /// Somewhere else. `to` is a path of ours.

@@ -46,6 +46,7 @@ pub(crate) const DATA: &[(&str, &str)] = &[
     ("/ui/data/call/{ended}?u=zebra-alice,zebra-bob&px=200", "application/json"),
     ("/ui/calls/{large}/rows?skip=40", "text/html; charset=utf-8"),
     ("/ui/calls/{large}/events?evskip=40", "text/html; charset=utf-8"),
+    ("/ui/calls?format=csv", "text/csv; charset=utf-8"),
     ("/ui/calls/{ended}?view=table&format=csv", "text/csv; charset=utf-8"),
     ("/ui/trends?format=csv", "text/csv; charset=utf-8"),
     ("/ui/trends?format=csv&of=split&split=device", "text/csv; charset=utf-8"),

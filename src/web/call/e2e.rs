@@ -147,7 +147,7 @@ pub(super) async fn page<S: Store>(
             @for (half, title, user) in [(Half::Sender, words.sender(), from), (Half::Receiver, words.receiver(), to)] {
                 @let told = vec![(user.to_owned(), lines(half, &flows, (from, to), span))];
                 header { h2 { (title) ": " bdi { (user) } } @if half == Half::Sender { span #at .mono {} } }
-                div.charts data-src=(source(&story.call, from, to, half)) data-failed=(words.store_trouble()) { p.state { (words.loading()) } }
+                div.charts data-src=(source(&story.call, from, to, half)) data-failed=(words.store_trouble()) { p.state.wait { (words.loading()) } }
                 details.twin { summary { (words.as_table()) } (figures::table(context, &told)) }
             }
         }

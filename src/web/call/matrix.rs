@@ -11,6 +11,7 @@ use crate::limits;
 use crate::records::quality::{Metric, Points};
 use crate::store::Store;
 use crate::web::score::{Grade, grade};
+use crate::web::sheet::Sheet;
 use crate::web::{Context, Shown, Trouble};
 
 /// Rows and columns of a matrix.
@@ -161,14 +162,12 @@ fn zoom<S>(context: &Context<'_, S>) -> String {
 }
 
 pub(super) fn csv(matrix: &Matrix) -> Shown {
-    let mut out = csv::Writer::from_writer(Vec::new());
-    // Writing to memory cannot fail.
-    let _ = out.write_record(["receiver", "sender", "metric", "worst", "grade"]);
+    let mut sheet = Sheet::new(&["receiver", "sender", "metric", "worst", "grade"]);
     for ((receiver, sender), cell) in &matrix.cells {
         let value = cell.value.to_string();
-        let _ = out.write_record([receiver, sender, cell.metric.name(), &value, cell.grade.name()]);
+        sheet.row([receiver, sender, cell.metric.name(), &value, cell.grade.name()]);
     }
-    Shown::csv("matrix", out.into_inner().unwrap_or_default())
+    sheet.shown("matrix")
 }
 
 #[cfg(test)]

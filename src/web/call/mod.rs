@@ -373,7 +373,7 @@ fn charts<S>(context: &Context<'_, S>, story: &Story) -> Markup {
                 span #at .mono {}
             }
             div #charts .charts data-src=(source) data-failed=(words.store_trouble()) {
-                p.state { (words.loading()) }
+                p.state.wait { (words.loading()) }
                 noscript { p.state { a href=(twin) { (words.as_table()) } } }
             }
         }

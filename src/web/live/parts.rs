@@ -186,8 +186,8 @@ fn row(room: &Room, words: Lang, zone: Zone) -> Markup {
         tr data-key=(key(room)) {
             th.clip scope="row" { a href=(href) { bdi { (room.call.room) } } }
             td.number { (grouped(room.users)) }
-            td.trend { svg.spark viewBox={ "0 0 " (trend.len()) " 20" } preserveAspectRatio="none" aria-hidden="true" { path d=(spark(&trend, 20)) {} } }
-            td { time datetime=(room.call.created.secs()) title=(zone.full(room.call.created)) { (zone.time(room.call.created)) } }
+            td.trend.wide { svg.spark viewBox={ "0 0 " (trend.len()) " 20" } preserveAspectRatio="none" aria-hidden="true" { path d=(spark(&trend, 20)) {} } }
+            td.wide { time datetime=(room.call.created.secs()) title=(zone.full(room.call.created)) { (zone.time(room.call.created)) } }
             @match &room.worst {
                 Some(worst) => {
                     td.clip { a href={ (href) (Query::default().with("u", Some(&worst.user))) } { bdi { (worst.user) } } }

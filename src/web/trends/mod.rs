@@ -17,6 +17,7 @@ use day::{Day, GRADED_MAX, Seconds};
 
 use super::calls::apps;
 use super::figures::grouped;
+use super::sheet::Sheet;
 use super::shell::{self, Nav, api};
 use super::words::Lang;
 use super::{Context, Shown, Trouble};
@@ -296,9 +297,7 @@ fn counted(words: Lang, day: &Day) -> Markup {
 }
 
 fn csv(days: &Days) -> Shown {
-    let mut table = csv::Writer::from_writer(Vec::new());
-    // Writing into memory cannot fail.
-    let _ = table.write_record([
+    let mut sheet = Sheet::new(&[
         "day",
         "start_s",
         "users",
@@ -327,7 +326,7 @@ fn csv(days: &Days) -> Shown {
             }
             None => record.extend(std::iter::repeat_n(String::new(), 8)),
         }
-        let _ = table.write_record(record);
+        sheet.row(record);
     }
-    Shown::csv("trends", table.into_inner().unwrap_or_default())
+    sheet.shown("trends")
 }

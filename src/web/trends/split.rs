@@ -9,6 +9,7 @@ use super::day::{Day, KINDS_MAX, Kinds, Part, Seconds};
 use super::{Counted, Days, Row, date, number, percent};
 use crate::web::call::fill;
 use crate::web::query::Query;
+use crate::web::sheet::Sheet;
 use crate::web::words::Lang;
 use crate::web::{Context, Shown};
 
@@ -216,9 +217,7 @@ fn stack(words: Lang, seconds: Seconds) -> Markup {
 /// Every kind that is told apart, of both periods.
 pub(super) fn csv(days: &Days, by: By) -> Shown {
     let (now, before) = (Sum::of(&days.rows, by), Sum::of(&days.before, by));
-    let mut out = csv::Writer::from_writer(Vec::new());
-    // Writing into memory cannot fail.
-    let _ = out.write_record([
+    let mut sheet = Sheet::new(&[
         by.name(),
         "entries",
         "good_s",
@@ -238,9 +237,8 @@ pub(super) fn csv(days: &Days, by: By) -> Shown {
         let numbers = [part, was].map(|Part { entries, seconds: Seconds([good, fair, poor]) }| {
             [entries, good, fair, poor].map(|value| value.to_string())
         });
-        let name = crate::web::users::cell(name.unwrap_or("(others)"));
-        let row = std::iter::once(name).chain(numbers.into_iter().flatten());
-        let _ = out.write_record(row.chain([is_complete.to_string()]));
+        let row = std::iter::once(name.unwrap_or("(others)").to_owned()).chain(numbers.into_iter().flatten());
+        sheet.row(row.chain([is_complete.to_string()]));
     }
-    Shown::csv(by.name(), out.into_inner().unwrap_or_default())
+    sheet.shown(by.name())
 }
