@@ -51,6 +51,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("maud",               &["web"]),
     ("argon2",             &["web"]),
     ("clap",               &["cli"]),
+    ("parquet",            &["cli"]),
     ("indicatif",          &["cli"]),
     ("anyhow",             &["cli", "main"]),
     ("toml",               &["config"]),
@@ -60,7 +61,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
 
 /// Packages in `Cargo.lock`, all platforms and test tools included. Every one is somebody's code that we
 /// ship or run: the bound makes a new one a decision. Raise it in the commit that needs it and say why there.
-const PACKAGES_MAX: usize = 180;
+const PACKAGES_MAX: usize = 220;
 
 /// Lines of a source file, tests not counted. At 500 ask whether the file has two jobs; at 800 it has.
 const LINES_MAX: usize = 800;

@@ -8,9 +8,10 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 use clap::ValueEnum;
 
+use super::parquet::Table;
 use super::settings::{Found, Where};
 use super::{Surroundings, say, serve};
-use crate::ingest::export;
+use crate::ingest::export::{self, Cell, Shape};
 use crate::records::{AppId, Millis};
 use crate::store::embedded::EmbeddedOptions;
 use crate::store::{self, ExportQuery, Exported, Store as _, StoreError};
@@ -54,22 +55,14 @@ enum What {
 enum Format {
     Ndjson,
     Csv,
-    /// Not in this version.
+    /// Columns, packed; not for events.
     Parquet,
 }
 
 pub(super) fn run(arguments: &Arguments, surroundings: &Surroundings) -> anyhow::Result<ExitCode> {
-    let write: fn(&mut Vec<u8>, Exported<'_>) = match (arguments.what, arguments.format) {
-        (_, Format::Parquet) => bail!("this version cannot write parquet yet; it can write ndjson and csv"),
-        (What::Events, Format::Csv) => bail!("events are written as ndjson only"),
-        (What::Events, Format::Ndjson) => event,
-        (What::Samples, Format::Ndjson) => samples,
-        (What::Samples, Format::Csv) => sample_rows,
-        (What::Calls, Format::Ndjson) => call,
-        (What::Calls, Format::Csv) => call_row,
-        (What::Users, Format::Ndjson) => sessions,
-        (What::Users, Format::Csv) => session_rows,
-    };
+    if arguments.what == What::Events && arguments.format != Format::Ndjson {
+        bail!("events are written as ndjson only");
+    }
     let Found { config, .. } = arguments.place.find(surroundings, Vec::new())?;
     if !config.data_dir.exists() {
         bail!("there is no data directory {}", config.data_dir.display());
@@ -85,27 +78,16 @@ pub(super) fn run(arguments: &Arguments, surroundings: &Surroundings) -> anyhow:
             What::Users | What::Calls => store::What::Records,
         },
     };
-    let mut out: Box<dyn Write> = match &arguments.output {
+    let out: Box<dyn Write + Send> = match &arguments.output {
         Some(path) => {
             Box::new(File::create(path).with_context(|| format!("cannot write {}", path.display()))?)
         }
-        None => Box::new(std::io::stdout().lock()),
+        None => Box::new(std::io::stdout()),
     };
-    let mut buffer = Vec::new();
-    match (arguments.what, arguments.format) {
-        (What::Users, Format::Csv) => export::session_header(&mut buffer),
-        (What::Calls, Format::Csv) => export::call_header(&mut buffer),
-        (What::Samples, Format::Csv) => export::sample_header(&mut buffer),
-        (_, Format::Ndjson | Format::Csv | Format::Parquet) => {}
-    }
-    let mut out = BufWriter::new(&mut out);
-    let mut broken = out.write_all(&buffer).err();
-    let mut lines: u64 = 0;
+    let mut rows = Rows::new(arguments.what, arguments.format, out).context("cannot write the output")?;
+    let mut broken = None;
     let outcome = store.export(&query, &mut |exported| {
-        buffer.clear();
-        write(&mut buffer, exported);
-        lines += buffer.iter().filter(|byte| **byte == b'\n').count() as u64;
-        out.write_all(&buffer).map_err(|error| {
+        rows.write(arguments.what, exported).map_err(|error| {
             broken = Some(error);
             StoreError::Unavailable("the output cannot be written".to_owned())
         })
@@ -114,9 +96,104 @@ pub(super) fn run(arguments: &Arguments, surroundings: &Surroundings) -> anyhow:
         return Err(error).context("cannot write the output");
     }
     outcome?;
-    out.flush().context("cannot write the output")?;
-    say(&format!("exported: {lines} lines"));
+    let count = rows.finish().context("cannot write the output")?;
+    say(&format!("exported: {count} {}", if arguments.format == Format::Parquet { "rows" } else { "lines" }));
     Ok(ExitCode::SUCCESS)
+}
+
+impl What {
+    /// The columns of a table of it.
+    fn columns(self) -> &'static [(&'static str, Shape)] {
+        match self {
+            What::Users => &export::SESSION_COLUMNS,
+            What::Calls => &export::CALL_COLUMNS,
+            What::Samples => &export::SAMPLE_COLUMNS,
+            What::Events => &[],
+        }
+    }
+}
+
+/// Where rows go.
+enum Rows {
+    Lines {
+        out: BufWriter<Box<dyn Write + Send>>,
+        write: fn(&mut Vec<u8>, Exported<'_>),
+        buffer: Vec<u8>,
+        count: u64,
+    },
+    Table {
+        table: Table<Box<dyn Write + Send>>,
+        count: u64,
+    },
+}
+
+impl Rows {
+    fn new(what: What, format: Format, out: Box<dyn Write + Send>) -> anyhow::Result<Rows> {
+        let mut buffer = Vec::new();
+        let write: fn(&mut Vec<u8>, Exported<'_>) = match (what, format) {
+            (_, Format::Parquet) => {
+                return Ok(Rows::Table { table: Table::new(out, what.columns())?, count: 0 });
+            }
+            (What::Events, Format::Ndjson | Format::Csv) => event,
+            (What::Samples, Format::Ndjson) => samples,
+            (What::Calls, Format::Ndjson) => call,
+            (What::Users, Format::Ndjson) => sessions,
+            (What::Samples, Format::Csv) => {
+                export::sample_header(&mut buffer);
+                sample_rows
+            }
+            (What::Calls, Format::Csv) => {
+                export::call_header(&mut buffer);
+                call_row
+            }
+            (What::Users, Format::Csv) => {
+                export::session_header(&mut buffer);
+                session_rows
+            }
+        };
+        let mut out = BufWriter::new(out);
+        out.write_all(&buffer)?;
+        Ok(Rows::Lines { out, write, buffer, count: 0 })
+    }
+
+    fn write(&mut self, what: What, exported: Exported<'_>) -> anyhow::Result<()> {
+        let (table, count) = match self {
+            Rows::Lines { out, write, buffer, count } => {
+                buffer.clear();
+                write(buffer, exported);
+                *count += buffer.iter().filter(|byte| **byte == b'\n').count() as u64;
+                return Ok(out.write_all(buffer)?);
+            }
+            Rows::Table { table, count } => (table, count),
+        };
+        let mut row = |cells: &[Cell<'_>]| {
+            *count += 1;
+            table.row(cells)
+        };
+        match exported {
+            Exported::Call(call, _) if what == What::Calls => row(&export::call_cells(call))?,
+            Exported::Call(call, sessions) => {
+                sessions.iter().try_for_each(|session| row(&export::session_cells(call, session)))?;
+            }
+            Exported::Samples(series) => export::sample_cells(series).try_for_each(|cells| row(&cells))?,
+            Exported::Event(_) => {}
+        }
+        Ok(())
+    }
+
+    /// How many there were, once all are written.
+    fn finish(self) -> anyhow::Result<u64> {
+        match self {
+            Rows::Lines { mut out, count, .. } => {
+                out.flush()?;
+                Ok(count)
+            }
+            Rows::Table { table, count } => {
+                table.finish()?;
+                Ok(count)
+            }
+        }
+    }
 }
 
 fn event(out: &mut Vec<u8>, exported: Exported<'_>) {

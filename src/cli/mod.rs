@@ -11,6 +11,7 @@ mod export;
 mod hints;
 mod import;
 mod keys;
+mod parquet;
 mod password;
 mod serve;
 mod settings;

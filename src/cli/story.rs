@@ -22,6 +22,8 @@ const RUNNING_CALLS: usize = 6;
 const CROWD: u64 = 2_000;
 /// The most users of a running call.
 const RUNNING_USERS_MAX: usize = 9;
+/// One of so many things that happen in a running call is its end.
+const STEPS_OF_A_CALL: u64 = 300;
 
 #[rustfmt::skip]
 const NAMES: &[&str] = &[
@@ -126,7 +128,7 @@ impl Story {
         let mut events = Vec::new();
         let turn = usize::try_from(self.dice.below(self.running.len() as u64)).unwrap_or_default();
         let mut call = self.running.swap_remove(turn);
-        if self.dice.one_in(40) {
+        if self.dice.one_in(STEPS_OF_A_CALL) {
             for member in call.inside.drain(..) {
                 events.push(self.left(&call.room, &member.user, now, ReasonClass::RoomClosed));
             }
@@ -135,20 +137,20 @@ impl Story {
             return events;
         }
         let full = call.inside.len() >= RUNNING_USERS_MAX;
-        match self.dice.below(3) {
-            0 if call.inside.len() > 1 => {
+        match self.dice.below(10) {
+            0 | 1 if call.inside.len() > 1 => {
                 let gone = call.inside.swap_remove(0);
                 let why = if self.dice.one_in(4) { ReasonClass::Timeout } else { ReasonClass::Normal };
                 events.push(self.left(&call.room, &gone.user, now, why));
             }
-            1 if !call.inside.is_empty() => {
+            2 | 3 if !full => self.enter(&mut call, now, &mut events),
+            _ if !call.inside.is_empty() => {
                 let user = self.dice.pick(&call.inside).user.clone();
-                let on = !self.dice.one_in(2);
-                let kind = Kind::Media { track: Track::Video, on };
+                let track = *self.dice.pick(&[Track::Audio, Track::Video, Track::Screen]);
+                let kind = Kind::Media { track, on: self.dice.one_in(2) };
                 events.push(self.event(&call.room, &user, kind, now));
             }
-            _ if !full => self.enter(&mut call, now, &mut events),
-            _ => {}
+            _ => self.enter(&mut call, now, &mut events),
         }
         self.running.push(call);
         events
@@ -293,8 +295,8 @@ mod tests {
         let tell = || {
             let (mut story, Past { mut events, mut samples }) = Story::begin(1, AppId(1), NOW);
             for step in 0..500 {
-                let now = NOW.plus(step * 3_000);
-                samples.extend(story.measure(now.plus(-3_000), now));
+                let now = NOW.plus(step * 1_000);
+                samples.extend(story.measure(now.plus(-1_000), now));
                 events.extend(story.step(now));
             }
             (events, samples)
@@ -322,12 +324,14 @@ mod tests {
     fn running_calls_go_on_changing_and_never_run_out() {
         let (mut story, _) = Story::begin(3, AppId(1), NOW);
         let mut ended = 0;
-        for step in 0..2_000 {
-            let events = story.step(NOW.plus(step * 3_000));
+        let mut still = 0;
+        for step in 0..8_000 {
+            let events = story.step(NOW.plus(step * 1_000));
+            still += i32::from(events.is_empty());
             ended += count(&events, |e| e.kind == Kind::RoomDestroyed);
             assert_eq!(story.running.len(), RUNNING_CALLS);
             assert!(story.running.iter().all(|call| call.inside.len() <= RUNNING_USERS_MAX));
         }
-        assert!(ended > 10);
+        assert!(ended > 10 && still < 800, "{ended} ended, {still} steps without an event");
     }
 }

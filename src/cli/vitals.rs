@@ -9,6 +9,10 @@ use crate::records::{AppId, Millis};
 
 /// How far apart measurements are.
 const EVERY_MS: i64 = 4_000;
+/// In one of some stretches of so many measurements a line is bad for a while.
+const STRETCH: i64 = 45;
+/// The share of packets that a bad line loses.
+const BAD_LOSS: f64 = 0.09;
 
 /// Somebody in a room.
 #[derive(Debug, Clone)]
@@ -48,13 +52,15 @@ impl Way<'_> {
         let sender = if peer.is_empty() { user } else { peer };
         let picture = Noise::of(&[self.room, sender]);
         let way = Noise::of(&[self.room, user, peer]);
+        let lines = if peer.is_empty() { vec![user.as_str()] } else { vec![user, peer] };
+        let lines: Vec<Noise> = lines.into_iter().map(|end| Noise::of(&[self.room, end, "line"])).collect();
         // Timers are a little late.
         let moment = |nth: i64| joined.plus(nth * EVERY_MS + whole(40.0 * way.at(1, nth)));
         let first = (from.0 - joined.0).div_euclid(EVERY_MS);
         let mut columns: BTreeMap<Measure, Points> = BTreeMap::new();
         let moments = (first..).map(|nth| (nth, moment(nth)));
         for (nth, at) in moments.skip_while(|(_, at)| *at < from).take_while(|(_, at)| *at < to) {
-            for (measure, value) in values(&picture, &way, peer.is_empty(), nth) {
+            for (measure, value) in values(&picture, &way, &lines, nth) {
                 columns.entry(measure).or_default().push((at, value));
             }
         }
@@ -67,8 +73,12 @@ impl Way<'_> {
     }
 }
 
-/// The values of one moment. Counts are sums of what went before in closed form: a steady part and a swing.
-fn values(picture: &Noise, way: &Noise, is_up: bool, nth: i64) -> Vec<(Measure, f64)> {
+/// The values of one moment. Counts are sums of what went before in closed form: a steady part, a swing, and the bad times
+/// of the lines that it comes over: one where somebody sends, two where somebody receives.
+fn values(picture: &Noise, way: &Noise, lines: &[Noise], nth: i64) -> Vec<(Measure, f64)> {
+    let is_up = lines.len() == 1;
+    let is_bad = lines.iter().any(|line| line.bad(nth).1);
+    let bad_seconds = count(lines.iter().map(|line| line.bad(nth).0).sum::<i64>() * EVERY_MS / 1_000);
     let seconds = count(nth * EVERY_MS / 1_000);
     let rate = |noise: &Noise, steady: f64, swing: f64| {
         let period = 90.0 + 60.0 * noise.of_all(7);
@@ -81,8 +91,9 @@ fn values(picture: &Noise, way: &Noise, is_up: bool, nth: i64) -> Vec<(Measure, 
     let lossy = if way.of_all(5) < 0.3 { 0.01 } else { 0.001 };
     let audio = 4_000.0 + 1_000.0 * picture.of_all(8);
     let video = 90_000.0 + 80_000.0 * picture.of_all(9);
-    let lost = |sent: f64| (sent * lossy).floor();
+    let lost = |sent: f64, a_second: f64| (sent * lossy + BAD_LOSS * a_second * bad_seconds).floor();
     let (audio_sent, video_sent) = (50.0 * seconds, rate(picture, video / 1_100.0, video / 8_000.0));
+    let (audio_lost, video_lost) = (lost(audio_sent, 50.0), lost(video_sent, video / 1_100.0));
     let gauge = Measure::Gauge;
     let counter = Measure::Counter;
     let mut values = vec![
@@ -97,26 +108,31 @@ fn values(picture: &Noise, way: &Noise, is_up: bool, nth: i64) -> Vec<(Measure, 
     let level = (6_000.0 * picture.at(10, nth) * picture.at(11, nth.div_euclid(5))).floor();
     if is_up {
         let percent = |steady: f64, channel: u64| (steady + 6.0 * way.at(channel, nth)).floor();
-        let rtt = 18.0 + 60.0 * way.of_all(12) + 9.0 * way.at(13, nth);
+        let rtt = 18.0 + 60.0 * way.of_all(12) + 9.0 * way.at(13, nth) + if is_bad { 190.0 } else { 0.0 };
+        let loss = |channel: u64, step: f64| match is_bad {
+            true => 100.0 * BAD_LOSS + step,
+            false if way.at(channel, nth) < 10.0 * lossy => step,
+            false => 0.0,
+        };
         values.extend([
             (gauge(Metric::CaptureRate), shown_fps),
             (gauge(Metric::CaptureEnergy), level),
             (gauge(Metric::RoundTrip), rtt.floor()),
             (gauge(Metric::AppCpu), percent(12.0, 14)),
             (gauge(Metric::SysCpu), percent(30.0, 15)),
-            (gauge(Metric::AudioLoss), if way.at(16, nth) < 10.0 * lossy { 1.5625 } else { 0.0 }),
-            (gauge(Metric::VideoLoss), if way.at(17, nth) < 10.0 * lossy { 0.78125 } else { 0.0 }),
+            (gauge(Metric::AudioLoss), loss(16, 1.5625)),
+            (gauge(Metric::VideoLoss), loss(17, 0.78125)),
         ]);
     } else {
         values.extend([
             (gauge(Metric::PlayEnergy), level),
             (gauge(Metric::ReceiveRate), shown_fps),
-            (counter(Counter::AudioLost), lost(audio_sent)),
-            (counter(Counter::AudioPackets), audio_sent - lost(audio_sent)),
-            (counter(Counter::AudioConcealed), 20.0 * lost(audio_sent)),
-            (counter(Counter::VideoLost), lost(video_sent)),
-            (counter(Counter::VideoPackets), video_sent - lost(video_sent)),
-            (counter(Counter::VideoFrozen), 320.0 * (lost(video_sent) / 40.0).floor()),
+            (counter(Counter::AudioLost), audio_lost),
+            (counter(Counter::AudioPackets), audio_sent - audio_lost),
+            (counter(Counter::AudioConcealed), 20.0 * audio_lost),
+            (counter(Counter::VideoLost), video_lost),
+            (counter(Counter::VideoPackets), video_sent - video_lost),
+            (counter(Counter::VideoFrozen), 320.0 * (video_lost / 40.0).floor()),
         ]);
     }
     values
@@ -137,6 +153,18 @@ impl Noise {
     /// One that never changes.
     fn of_all(&self, channel: u64) -> f64 {
         self.at(channel, -1)
+    }
+
+    /// How many measurements before one were taken while the line was bad, and whether it is bad at that one.
+    fn bad(&self, nth: i64) -> (i64, bool) {
+        let stretch = |number: i64| {
+            let length = if self.at(20, number) < 0.12 { 5 + whole(10.0 * self.at(21, number)) } else { 0 };
+            (whole(25.0 * self.at(22, number)), length)
+        };
+        let (this, place) = (nth.div_euclid(STRETCH), nth.rem_euclid(STRETCH));
+        let before: i64 = (0..this).map(|number| stretch(number).1).sum();
+        let (begin, length) = stretch(this);
+        (before + (place - begin).clamp(0, length), begin <= place && place < begin + length)
     }
 
     /// One of a moment.
@@ -198,6 +226,18 @@ mod tests {
     }
 
     #[test]
+    fn a_line_is_bad_for_a_while_now_and_then() {
+        let line = Noise::of(&["r", "alice", "line"]);
+        let mut before = 0;
+        for nth in 0..10_000 {
+            let (found, is_bad) = line.bad(nth);
+            assert_eq!(found, before, "{nth}");
+            before += i64::from(is_bad);
+        }
+        assert!((100..600).contains(&before), "{before} of 10,000");
+    }
+
+    #[test]
     fn it_shows_every_metric_with_values_one_believes() {
         let series = alice(JOINED, JOINED.plus(600_000));
         let check = |series: &Series, expected: &[(Metric, f64, f64)]| {
@@ -211,8 +251,8 @@ mod tests {
         let both = [
             (Metric::AudioBitRate, 20_000.0, 60_000.0),
             (Metric::VideoBitRate, 500_000.0, 2_000_000.0),
-            (Metric::AudioLoss, 0.0, 5.0),
-            (Metric::VideoLoss, 0.0, 5.0),
+            (Metric::AudioLoss, 0.0, 20.0),
+            (Metric::VideoLoss, 0.0, 20.0),
             (Metric::Width, 640.0, 1_280.0),
             (Metric::Height, 360.0, 720.0),
         ];
@@ -226,7 +266,7 @@ mod tests {
                 (Metric::CaptureRate, 14.0, 30.0),
                 (Metric::EncodeRate, 14.0, 31.0),
                 (Metric::CaptureEnergy, 0.0, 32_767.0),
-                (Metric::RoundTrip, 5.0, 120.0),
+                (Metric::RoundTrip, 5.0, 300.0),
             ],
         );
         check(
@@ -234,7 +274,7 @@ mod tests {
             &[
                 (Metric::DecodeRate, 14.0, 31.0),
                 (Metric::ReceiveRate, 14.0, 30.0),
-                (Metric::AudioBlock, 0.0, 200.0),
+                (Metric::AudioBlock, 0.0, 800.0),
                 (Metric::VideoBlock, 0.0, 2_000.0),
                 (Metric::PlayEnergy, 0.0, 32_767.0),
             ],

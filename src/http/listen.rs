@@ -43,6 +43,7 @@ pub async fn serve<S: Store + 'static>(
     let most = u32::try_from(server.bounds.connections).unwrap_or(u32::MAX);
     let room = Arc::new(Semaphore::new(most as usize));
     let live = tokio::spawn(Arc::clone(&server).keep_live());
+    let counting = tokio::spawn(Arc::clone(&server).keep_counting());
     let accepting = async {
         loop {
             let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
@@ -63,6 +64,7 @@ pub async fn serve<S: Store + 'static>(
     }
     drop(listener);
     live.abort();
+    counting.abort();
     server.stopping.send_replace(true);
     let grace = server.bounds.shutdown_grace;
     if tokio::time::timeout(grace, room.acquire_many(most)).await.is_err() {

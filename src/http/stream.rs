@@ -75,7 +75,8 @@ const UNBUFFERED: HeaderName = HeaderName::from_static("x-accel-buffering");
 const REFRESH_EVERY: Duration = Duration::from_secs(10);
 /// How soon after one computation the next may follow.
 const REFRESH_PAUSE: Duration = Duration::from_secs(1);
-/// The pause is at least so many times what the computation took, so that watching takes a tenth of one core at most.
+/// The pause is at least so many times what the computation took, so that watching, and counting,
+/// takes a tenth of one core at most.
 const REFRESH_SHARE: u32 = 9;
 /// How often a silent watcher is written to, so that proxies keep the connection and a dead one is noticed.
 const PING_EVERY: Duration = Duration::from_secs(15);
@@ -97,6 +98,17 @@ impl<S: Store + 'static> Server<S> {
             pages.refresh(self.clock.now()).await;
             let pause = stopwatch.elapsed().saturating_mul(REFRESH_SHARE);
             tokio::time::sleep(pause.max(REFRESH_PAUSE)).await;
+        }
+    }
+
+    /// Counts the days that pages ask for, a part at a time, for as long as the server lives.
+    pub(super) async fn keep_counting(self: Arc<Self>) {
+        let Some(pages) = &self.pages else { return };
+        loop {
+            pages.wanted().await;
+            let stopwatch = self.clock.stopwatch();
+            pages.count(self.clock.now()).await;
+            tokio::time::sleep(stopwatch.elapsed().saturating_mul(REFRESH_SHARE)).await;
         }
     }
 

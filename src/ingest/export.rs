@@ -136,27 +136,32 @@ fn measured(out: &mut Vec<u8>, value: f64) {
 
 /// The first line of a table of measurements, its newline included.
 pub fn sample_header(out: &mut Vec<u8>) {
-    csv_row(out, SAMPLE_COLUMNS.iter().map(|column| Cell::Text(column)));
+    header(out, &SAMPLE_COLUMNS);
 }
 
 /// Measurements as rows under [`sample_header`], one for each value, each with its newline.
 pub fn sample_rows(out: &mut Vec<u8>, series: &Series) {
+    sample_cells(series).for_each(|cells| csv_row(out, cells.into_iter()));
+}
+
+/// Measurements under [`SAMPLE_COLUMNS`], one row for each value.
+pub fn sample_cells(series: &Series) -> impl Iterator<Item = [Cell<'_>; 8]> {
     let flow = &series.flow;
-    for (measure, points) in &series.columns {
-        for (at, value) in points.iter().filter(|(_, value)| value.is_finite()) {
-            let cells: [Cell<'_>; 8] = [
-                Cell::Number(flow.app.0),
-                Cell::Text(&flow.room),
-                Cell::Text(&flow.user),
-                Cell::filled(&flow.peer),
-                Cell::filled(&flow.connection),
-                Cell::Text(measure.name()),
-                Cell::Moment(*at),
-                Cell::Value(*value),
-            ];
-            csv_row(out, cells.into_iter());
-        }
-    }
+    let values = series.columns.iter().flat_map(|(measure, points)| {
+        points.iter().filter(|(_, value)| value.is_finite()).map(move |point| (measure, point))
+    });
+    values.map(|(measure, (at, value))| {
+        [
+            Cell::Number(flow.app.0),
+            Cell::Text(&flow.room),
+            Cell::Text(&flow.user),
+            Cell::filled(&flow.peer),
+            Cell::filled(&flow.connection),
+            Cell::Text(measure.name()),
+            Cell::Moment(*at),
+            Cell::Value(*value),
+        ]
+    })
 }
 
 /// The kind and what it carries.
@@ -190,76 +195,108 @@ fn kind(line: &mut Line<'_>, kind: &Kind) {
 /// A session as a line of [`super::records::parse_ndjson`], its newline included. `call` is the one it is part
 /// of.
 pub fn session_line(out: &mut Vec<u8>, call: &Call, session: &Session) {
-    cells_line(out, &session_cells(call, session));
+    cells_line(out, &SESSION_COLUMNS, &session_cells(call, session));
 }
 
 /// A call as a line of [`super::records::parse_ndjson`], its newline included.
 pub fn call_line(out: &mut Vec<u8>, call: &Call) {
-    cells_line(out, &call_cells(call));
+    cells_line(out, &CALL_COLUMNS, &call_cells(call));
 }
 
 /// The first line of a table of sessions, its newline included.
 pub fn session_header(out: &mut Vec<u8>) {
-    csv_row(out, SESSION_COLUMNS.iter().map(|column| Cell::Text(column)));
+    header(out, &SESSION_COLUMNS);
 }
 
 /// The first line of a table of calls, its newline included.
 pub fn call_header(out: &mut Vec<u8>) {
-    csv_row(out, CALL_COLUMNS.iter().map(|column| Cell::Text(column)));
+    header(out, &CALL_COLUMNS);
 }
 
 /// A session as a row of [`super::records::parse_csv`] under [`session_header`], its newline included.
 pub fn session_row(out: &mut Vec<u8>, call: &Call, session: &Session) {
-    csv_row(out, session_cells(call, session).into_iter().map(|(_, cell)| cell));
+    csv_row(out, session_cells(call, session).into_iter());
 }
 
 /// A call as a row of [`super::records::parse_csv`] under [`call_header`], its newline included.
 pub fn call_row(out: &mut Vec<u8>, call: &Call) {
-    csv_row(out, call_cells(call).into_iter().map(|(_, cell)| cell));
+    csv_row(out, call_cells(call).into_iter());
 }
 
 /// What a session's row holds, in order. How a beginning and an end are known is told with them.
-const SESSION_COLUMNS: [&str; 22] = [
-    "type",
-    "sdk_app_id",
-    "comm_id",
-    "room",
-    "user",
-    "visit",
-    "joined_ms",
-    "left_ms",
-    "join_source",
-    "leave_source",
-    "leave_reason",
-    "leave_reason_raw",
-    "device",
-    "sdk_version",
-    "client_ip",
-    "terminal",
-    "user_type",
-    "client_type",
-    "os",
-    "role",
-    "display",
-    "kind",
+pub const SESSION_COLUMNS: [(&str, Shape); 22] = [
+    ("type", Shape::Text),
+    ("sdk_app_id", Shape::Number),
+    ("comm_id", Shape::Text),
+    ("room", Shape::Text),
+    ("user", Shape::Text),
+    ("visit", Shape::Text),
+    ("joined_ms", Shape::Moment),
+    ("left_ms", Shape::Moment),
+    ("join_source", Shape::Text),
+    ("leave_source", Shape::Text),
+    ("leave_reason", Shape::Text),
+    ("leave_reason_raw", Shape::Text),
+    ("device", Shape::Text),
+    ("sdk_version", Shape::Text),
+    ("client_ip", Shape::Text),
+    ("terminal", Shape::Text),
+    ("user_type", Shape::Text),
+    ("client_type", Shape::Text),
+    ("os", Shape::Text),
+    ("role", Shape::Text),
+    ("display", Shape::Text),
+    ("kind", Shape::Text),
 ];
 
 /// What a call's row holds, in order.
-const CALL_COLUMNS: [&str; 7] =
-    ["type", "sdk_app_id", "comm_id", "room", "created_ms", "ended_ms", "creator"];
+pub const CALL_COLUMNS: [(&str, Shape); 7] = [
+    ("type", Shape::Text),
+    ("sdk_app_id", Shape::Number),
+    ("comm_id", Shape::Text),
+    ("room", Shape::Text),
+    ("created_ms", Shape::Moment),
+    ("ended_ms", Shape::Moment),
+    ("creator", Shape::Text),
+];
 
 /// What a measurement's row holds, in order.
-const SAMPLE_COLUMNS: [&str; 8] = ["app", "room", "user", "peer", "connection", "measure", "at_ms", "value"];
+pub const SAMPLE_COLUMNS: [(&str, Shape); 8] = [
+    ("app", Shape::Number),
+    ("room", Shape::Text),
+    ("user", Shape::Text),
+    ("peer", Shape::Text),
+    ("connection", Shape::Text),
+    ("measure", Shape::Text),
+    ("at_ms", Shape::Moment),
+    ("value", Shape::Value),
+];
+
+/// What the values of a column are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// A text.
+    Text,
+    /// A whole number.
+    Number,
+    /// Milliseconds since 1970.
+    Moment,
+    /// A measured number.
+    Value,
+}
 
 /// One value of a row.
-#[derive(Debug, Clone, Copy)]
-enum Cell<'a> {
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Cell<'a> {
     /// There is none: left out of a line, empty in a table.
     Nothing,
+    /// Under [`Shape::Text`].
     Text(&'a str),
+    /// Under [`Shape::Number`].
     Number(u64),
+    /// Under [`Shape::Moment`].
     Moment(Millis),
-    /// A measured one.
+    /// Under [`Shape::Value`].
     Value(f64),
 }
 
@@ -273,10 +310,11 @@ impl<'a> Cell<'a> {
     }
 }
 
-fn session_cells<'a>(call: &'a Call, session: &'a Session) -> [(&'static str, Cell<'a>); 22] {
+/// A session under [`SESSION_COLUMNS`]. `call` is the one it is part of.
+pub fn session_cells<'a>(call: &'a Call, session: &'a Session) -> [Cell<'a>; 22] {
     let reason = session.leave_reason.as_ref();
     let attr = |attr: Attr| session.attrs.get(&attr).map_or(Cell::Nothing, |value| Cell::Text(value));
-    let cells = [
+    [
         Cell::Text("session"),
         Cell::Number(call.app.0),
         Cell::Text(call.comm_id.as_str()),
@@ -299,12 +337,12 @@ fn session_cells<'a>(call: &'a Call, session: &'a Session) -> [(&'static str, Ce
         attr(Attr::Role),
         attr(Attr::Display),
         attr(Attr::Kind),
-    ];
-    std::array::from_fn(|place| (SESSION_COLUMNS[place], cells[place]))
+    ]
 }
 
-fn call_cells(call: &Call) -> [(&'static str, Cell<'_>); 7] {
-    let cells = [
+/// A call under [`CALL_COLUMNS`].
+pub fn call_cells(call: &Call) -> [Cell<'_>; 7] {
+    [
         Cell::Text("call"),
         Cell::Number(call.app.0),
         Cell::Text(call.comm_id.as_str()),
@@ -312,13 +350,12 @@ fn call_cells(call: &Call) -> [(&'static str, Cell<'_>); 7] {
         Cell::Moment(call.created),
         Cell::moment(call.ended),
         Cell::filled(&call.creator),
-    ];
-    std::array::from_fn(|place| (CALL_COLUMNS[place], cells[place]))
+    ]
 }
 
-fn cells_line(out: &mut Vec<u8>, cells: &[(&'static str, Cell<'_>)]) {
+fn cells_line(out: &mut Vec<u8>, columns: &[(&str, Shape)], cells: &[Cell<'_>]) {
     let mut line = Line::begin(out);
-    for (key, cell) in cells {
+    for ((key, _), cell) in columns.iter().zip(cells) {
         match cell {
             Cell::Nothing => {}
             Cell::Text(text) => line.text(key, text),
@@ -332,6 +369,10 @@ fn cells_line(out: &mut Vec<u8>, cells: &[(&'static str, Cell<'_>)]) {
     }
     line.end();
     out.push(b'\n');
+}
+
+fn header(out: &mut Vec<u8>, columns: &[(&str, Shape)]) {
+    csv_row(out, columns.iter().map(|(name, _)| Cell::Text(name)));
 }
 
 fn csv_row<'a>(out: &mut Vec<u8>, cells: impl Iterator<Item = Cell<'a>>) {

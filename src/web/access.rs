@@ -209,7 +209,7 @@ impl Access {
         let ends_s = asked.now.secs() + SESSION_S;
         let payload = URL_SAFE_NO_PAD.encode(format!("{ends_s} {account}"));
         let seal = URL_SAFE_NO_PAD.encode(self.seal(&payload));
-        let secure = if asked.is_tls { "; Secure" } else { "" };
+        let secure = if is_encrypted(asked) { "; Secure" } else { "" };
         let cookie = format!(
             "{COOKIE}={payload}.{seal}; Path=/ui; Max-Age={SESSION_S}; HttpOnly; SameSite=Strict{secure}"
         );
@@ -247,7 +247,7 @@ impl Access {
         if !is_same_origin(asked, policy) {
             return Shown::see_other("/ui/");
         }
-        let secure = if asked.is_tls { "; Secure" } else { "" };
+        let secure = if is_encrypted(asked) { "; Secure" } else { "" };
         let cookie = format!("{COOKIE}=; Path=/ui; Max-Age=0; HttpOnly; SameSite=Strict{secure}");
         Shown::see_other("/ui/").with("set-cookie", cookie)
     }
@@ -290,6 +290,12 @@ pub(super) fn is_same_origin(asked: &Asked<'_>, policy: &Policy) -> bool {
     let name = origin.rsplit_once(':').map_or(origin, |(name, _)| name);
     let is_public = |host: &String| host.eq_ignore_ascii_case(name) || host.eq_ignore_ascii_case(origin);
     (asked.header)("host") == Some(origin) || policy.public_hosts.iter().any(is_public)
+}
+
+/// Whether the browser that sends a form speaks TLS, to us or to a proxy that ends it. Only the browser knows, and says
+/// so in a header that no page can set; what a proxy says of its own connection, anybody could say.
+fn is_encrypted(asked: &Asked<'_>) -> bool {
+    asked.is_tls || (asked.header)("origin").is_some_and(|origin| origin.starts_with("https://"))
 }
 
 /// What somebody sees who may not see the page.

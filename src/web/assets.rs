@@ -26,6 +26,7 @@ const ASSETS: &[Asset] = &[
     Asset { name: "call.js", content_type: SCRIPT, content: include_str!("assets/call.js") },
     Asset { name: "explorer.js", content_type: SCRIPT, content: include_str!("assets/explorer.js") },
     Asset { name: "live.js", content_type: SCRIPT, content: include_str!("assets/live.js") },
+    Asset { name: "trends.js", content_type: SCRIPT, content: include_str!("assets/trends.js") },
     Asset { name: "icon.svg", content_type: SVG, content: include_str!("assets/icon.svg") },
 ];
 

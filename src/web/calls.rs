@@ -2,9 +2,11 @@
 
 use maud::{Markup, html};
 
+use super::figures::grouped;
 use super::prefs::duration;
 use super::query::segment;
-use super::shell::{self, Nav};
+use super::sheet::Sheet;
+use super::shell::{self, Nav, api};
 use super::{Context, Shown, Trouble};
 use crate::records::{AppId, Call, LeaveSource, Millis};
 use crate::store::{CallQuery, SessionQuery, Store};
@@ -50,11 +52,20 @@ pub(super) async fn page<S: Store>(context: &Context<'_, S>) -> Result<Shown, Tr
     for call in calls {
         rows.push(count(context, call).await?);
     }
+    if query.text("format") == Some("csv") {
+        return Ok(csv(context.now, &rows));
+    }
+    let behind =
+        [("SdkAppId", app.to_string()), ("StartTime", from.to_string()), ("EndTime", to.to_string())];
     let content = html! {
         section.panel {
             header {
                 h1 { (words.calls()) }
                 (apps(context, app))
+                span.tools {
+                    @if !rows.is_empty() { a href={ "/ui/calls" (query.with("format", Some("csv"))) } { "CSV" } }
+                    (api("DescribeRoomInfo", &behind))
+                }
             }
             form.filters {
                 input type="hidden" name="app" value=(app);
@@ -80,6 +91,38 @@ pub(super) async fn page<S: Store>(context: &Context<'_, S>) -> Result<Shown, Tr
         }
     };
     Ok(Shown::page(200, shell::frame(view, Nav::Calls, words.calls(), content)))
+}
+
+/// The calls of a page as a file.
+fn csv(now: Millis, rows: &[Row]) -> Shown {
+    let mut sheet = Sheet::new(&[
+        "comm_id",
+        "room",
+        "created_s",
+        "ended_s",
+        "end_known_by",
+        "duration_s",
+        "users",
+        "peak",
+        "sessions",
+        "is_counted_whole",
+    ]);
+    for row in rows {
+        let call = &row.call;
+        sheet.row([
+            call.comm_id.as_str(),
+            &call.room,
+            &call.created.secs().to_string(),
+            &call.ended.map_or_else(String::new, |at| at.secs().to_string()),
+            call.end_source.name(),
+            &(call.ended.unwrap_or(now).secs() - call.created.secs()).to_string(),
+            &row.users.to_string(),
+            &row.peak.to_string(),
+            &row.sessions.to_string(),
+            &row.is_counted_whole.to_string(),
+        ]);
+    }
+    sheet.shown("calls")
 }
 
 fn last(words: super::words::Lang, hours: i64) -> String {
@@ -110,21 +153,21 @@ fn table<S>(context: &Context<'_, S>, rows: &[Row]) -> Markup {
     html! {
         table.calls {
             thead { tr {
-                th { (words.started()) } th { (words.room()) } th { "CommId" } th.number { (words.duration()) }
-                th.number { (words.users()) } th.number { (words.peak()) } th.number { (words.sessions()) } th { (words.state()) }
+                th { (words.started()) } th { (words.room()) } th.wide { "CommId" } th.number.wide { (words.duration()) }
+                th.number { (words.users()) } th.number.wide { (words.peak()) } th.number.wide { (words.sessions()) } th { (words.state()) }
             } }
             tbody {
                 @for row in rows {
                     @let call = &row.call;
                     @let href = format!("/ui/calls/{}", segment(call.comm_id.as_str()));
                     tr {
-                        td { time datetime=(call.created.secs()) { (zone.full(call.created)) } }
+                        td.when { time datetime=(call.created.secs()) { (zone.full(call.created)) } }
                         td.clip { a href=(href) { bdi { (call.room) } } }
-                        td.clip.mono { bdi { (call.comm_id) } }
-                        td.number { (duration(call.ended.unwrap_or(context.now).0 - call.created.0)) }
-                        td.number { (row.users) @if !row.is_counted_whole { "+" } }
-                        td.number { (row.peak) @if !row.is_counted_whole { "+" } }
-                        td.number { (row.sessions) @if !row.is_counted_whole { "+" } }
+                        td.clip.mono.wide { bdi { (call.comm_id) } }
+                        td.number.wide { (duration(call.ended.unwrap_or(context.now).0 - call.created.0)) }
+                        td.number { (grouped(row.users)) @if !row.is_counted_whole { "+" } }
+                        td.number.wide { (grouped(row.peak)) @if !row.is_counted_whole { "+" } }
+                        td.number.wide { (grouped(row.sessions)) @if !row.is_counted_whole { "+" } }
                         td { (state(words, call)) }
                     }
                 }
@@ -136,7 +179,7 @@ fn table<S>(context: &Context<'_, S>, rows: &[Row]) -> Markup {
 /// Whether a call runs, and how its end is known.
 pub(super) fn state(words: super::words::Lang, call: &Call) -> Markup {
     let (class, text) = match (call.ended, call.end_source) {
-        (None, _) => ("badge live", words.in_progress()),
+        (None, _) => ("badge running", words.in_progress()),
         (Some(_), LeaveSource::Seen | LeaveSource::RoomClosed) => ("badge", words.ended()),
         (Some(_), LeaveSource::Superseded) => ("badge inferred", words.ended_superseded()),
         (Some(_), LeaveSource::EmitterReset) => ("badge inferred", words.ended_reset()),

@@ -1,18 +1,21 @@
 //! Data for the charts: of each line the least and the greatest value of each bucket of time, never an average, which
 //! would hide what one looks for.
 
+mod states;
+
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::call::{ByPeer, Direction, Told, events_of, find, flows, pinned, sentence, told};
+use super::call::{ByPeer, Direction, Told, events_of, find, flows, pinned, sentence, sessions_of, told};
 use super::lanes::Span;
 use super::score::THRESHOLDS;
 use super::words::Lang;
 use super::{Context, Shown, Trouble};
-use crate::records::quality::Metric;
-use crate::records::{Call, Event, Kind, Millis, Track};
+use crate::records::quality::{GAP_MS_MAX, Metric};
+use crate::records::{Call, Millis};
 use crate::store::Store;
+use states::{Of, State, states};
 
 /// How lines of several peers become one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +54,8 @@ pub(super) struct Chart {
     lines: &'static [Line],
     /// Whose thresholds are drawn behind the lines.
     bands: Option<Metric>,
+    /// The states that explain it.
+    states: &'static [Of],
 }
 
 const fn line(
@@ -76,6 +81,7 @@ const CHARTS: &[Chart] = &[
             line("audio_down", Lang::audio_down, &[Metric::AudioBitRate], Way::Down, Join::Sum, 0.001),
         ],
         bands: None,
+        states: &[Of::Muted, Of::NoVideo, Of::Lost, Of::Out],
     },
     Chart {
         key: "loss",
@@ -93,6 +99,7 @@ const CHARTS: &[Chart] = &[
             ),
         ],
         bands: Some(Metric::VideoLoss),
+        states: &[Of::Lost, Of::Out],
     },
     Chart {
         key: "delay",
@@ -100,6 +107,7 @@ const CHARTS: &[Chart] = &[
         unit: "ms",
         lines: &[line("rtt", Lang::round_trip, &[Metric::RoundTrip], Way::Both, Join::Most, 1.0)],
         bands: Some(Metric::RoundTrip),
+        states: &[Of::Lost, Of::Out],
     },
     Chart {
         key: "frames",
@@ -111,6 +119,7 @@ const CHARTS: &[Chart] = &[
             line("shown", Lang::shown, &[Metric::DecodeRate], Way::Down, Join::Least, 1.0),
         ],
         bands: None,
+        states: &[Of::NoVideo, Of::Busy, Of::Lost, Of::Out],
     },
     Chart {
         key: "freeze",
@@ -121,6 +130,7 @@ const CHARTS: &[Chart] = &[
             line("stutter", Lang::audio_stutter, &[Metric::AudioBlock], Way::Down, Join::Most, 1.0),
         ],
         bands: Some(Metric::VideoBlock),
+        states: &[Of::Busy, Of::Lost, Of::Out],
     },
 ];
 
@@ -204,16 +214,19 @@ pub(super) fn of_half(half: Half, flows: &BTreeMap<String, ByPeer>, from: &str, 
     metrics.map(|metrics| ByPeer::from([(peer.to_owned(), metrics.clone())])).unwrap_or_default()
 }
 
-/// What is drawn.
-struct Subjects {
-    /// Of whom.
-    users: Vec<(String, ByPeer)>,
-    direction: Direction,
-    /// Whose microphone and camera are off where that is shown: who sends what the first chart is about.
-    sender: Option<String>,
+/// Whose lines are drawn, and what explains them.
+struct Subject {
+    user: String,
+    peers: ByPeer,
+    states: Vec<State>,
 }
 
-async fn subjects<S: Store>(context: &Context<'_, S>, call: &Call, span: Span) -> Result<Subjects, Trouble> {
+/// What is drawn, and of which direction.
+async fn subjects<S: Store>(
+    context: &Context<'_, S>,
+    call: &Call,
+    span: Span,
+) -> Result<(Vec<Subject>, Direction), Trouble> {
     let query = context.query;
     let half = match query.text("half") {
         Some("sender") => Some(Half::Sender),
@@ -226,17 +239,33 @@ async fn subjects<S: Store>(context: &Context<'_, S>, call: &Call, span: Span) -
             Half::Receiver => (to, Direction::Received),
         };
         let flows = flows(context, call, &[user.to_owned()], span).await?;
-        let users = vec![(user.to_owned(), of_half(half, &flows, from, to))];
-        return Ok(Subjects { users, direction, sender: Some(from.to_owned()) });
+        let peers = of_half(half, &flows, from, to);
+        // Of a pair, both halves are about what the sender sends.
+        let subject = subject(context, call, span, (user, from), peers).await?;
+        return Ok((vec![subject], direction));
     }
     let users = pinned(query);
     let mut flows = flows(context, call, &users, span).await?;
-    let own = |user: String| {
+    let mut subjects = Vec::new();
+    for user in users {
         let peers = flows.remove(&user).unwrap_or_default();
-        (user, peers)
-    };
-    let sender = users.first().cloned();
-    Ok(Subjects { users: users.into_iter().map(own).collect(), direction: Direction::of(query), sender })
+        subjects.push(subject(context, call, span, (&user, &user), peers).await?);
+    }
+    Ok((subjects, Direction::of(query)))
+}
+
+/// A user, whose own stays and device explain the lines as well as what the sender had switched off.
+async fn subject<S: Store>(
+    context: &Context<'_, S>,
+    call: &Call,
+    span: Span,
+    (user, sender): (&str, &str),
+    peers: ByPeer,
+) -> Result<Subject, Trouble> {
+    let media = events_of(context, call, sender).await?;
+    let sessions = sessions_of(context, call, Some(&[user.to_owned()])).await?;
+    let states = states(context.view.prefs.lang, span, &media, &sessions, &peers);
+    Ok(Subject { user: user.to_owned(), peers, states })
 }
 
 /// `/ui/data/call/{CommId}?u=a,b&dir=&from=&to=&px=`, or of a pair `?half=&from_user=&to_user=`
@@ -247,63 +276,29 @@ pub(super) async fn call<S: Store>(context: &Context<'_, S>, comm_id: &str) -> R
     let from = query.number("from").unwrap_or(call.created.secs());
     let to = query.number("to").unwrap_or(end).max(from.saturating_add(1));
     let scale = Scale::new(Span { from, to }, query.number("px"));
-    let Subjects { users: subjects, direction, sender } = subjects(context, &call, scale.span).await?;
+    let (subjects, direction) = subjects(context, &call, scale.span).await?;
     let mut users = Vec::new();
-    for (user, peers) in &subjects {
+    for Subject { user, peers, states } in &subjects {
         let drawn = drawn(peers, direction, scale);
         let lines: serde_json::Map<String, Value> =
             drawn.iter().map(|drawn| (drawn.line.key.to_owned(), value(&drawn.buckets))).collect();
         let told: Vec<Told> = drawn.iter().filter_map(|drawn| told(drawn, scale)).collect();
-        let sentences: serde_json::Map<String, Value> = CHARTS
-            .iter()
-            .map(|chart| (chart.key.to_owned(), sentence(view, user, chart, &told, scale.span).into()))
-            .collect();
-        users.push(json!({ "user": user, "lines": lines, "told": sentences }));
-    }
-    let states = match sender {
-        Some(sender) => states(view.lang, &events_of(context, &call, &sender).await?, scale.span),
-        None => Vec::new(),
-    };
-    let charts = charts(view.lang, direction);
-    let body = json!({ "t0": from, "step": scale.step, "n": scale.count, "users": users, "states": states, "charts": charts });
-    Ok(Shown::json(body.to_string()))
-}
-
-/// When a user's microphone or camera was off: from the event that says so to the next that does not, or the leave.
-fn states(words: Lang, events: &[Event], span: Span) -> Vec<Value> {
-    let mut found = Vec::new();
-    for (track, name) in [(Track::Audio, words.muted()), (Track::Video, words.no_video())] {
-        let mut since = None;
-        let mut close = |since: &mut Option<i64>, at: i64| {
-            if let Some(from) = since.take().filter(|from| *from < span.to && at > span.from) {
-                found.push(json!({ "from": from, "to": at, "name": name }));
-            }
+        let said = |chart: &Chart| {
+            let concerned = states.iter().filter(|state| chart.states.contains(&state.of));
+            sentence(view, user, chart, &told, scale.span) + &states::told(concerned, scale.span)
         };
-        for event in events {
-            let at = event.at.secs();
-            match &event.kind {
-                Kind::Media { track: of, on } if *of == track => {
-                    if *on {
-                        close(&mut since, at);
-                    } else {
-                        since = since.or(Some(at));
-                    }
-                }
-                Kind::UserLeft | Kind::RecordLeft(_) => close(&mut since, at),
-                Kind::RoomCreated
-                | Kind::RoomDestroyed
-                | Kind::UserJoined
-                | Kind::UserChanged
-                | Kind::Media { .. }
-                | Kind::EmitterReset
-                | Kind::Attributes
-                | Kind::Unknown { .. }
-                | Kind::RecordJoined(_) => {}
-            }
-        }
-        close(&mut since, span.to);
+        let sentences: serde_json::Map<String, Value> =
+            CHARTS.iter().map(|chart| (chart.key.to_owned(), said(chart).into())).collect();
+        let states: Vec<Value> = states
+            .iter()
+            .map(|state| json!({ "kind": state.of.name(), "from": state.from, "to": state.to, "name": state.name }))
+            .collect();
+        users.push(json!({ "user": user, "lines": lines, "told": sentences, "states": states }));
     }
-    found
+    let charts = charts(view.lang, direction);
+    let gap = GAP_MS_MAX / 1_000;
+    let body = json!({ "t0": from, "step": scale.step, "n": scale.count, "gap": gap, "users": users, "charts": charts });
+    Ok(Shown::json(body.to_string()))
 }
 
 /// What the charts are, for the script. The place of a line decides how it looks.
@@ -319,6 +314,7 @@ fn charts(words: Lang, direction: Direction) -> Vec<Value> {
             "name": (chart.name)(words),
             "unit": chart.unit,
             "lines": lines,
+            "kinds": chart.states.iter().map(|of| of.name()).collect::<Vec<_>>(),
             "bands": bands.map(|(_, fair, poor)| json!([[*fair, words.fair()], [*poor, words.poor()]])),
         })
     };
@@ -410,29 +406,5 @@ mod tests {
         );
         assert_eq!(join(Join::Most, Some((1.0, 2.0)), Some((0.0, 5.0))), Some((1.0, 5.0)));
         assert_eq!(join(Join::Least, Some((1.0, 2.0)), None), Some((1.0, 2.0)));
-    }
-
-    #[test]
-    fn what_was_off_is_told_until_it_is_on_again_or_the_user_is_gone() {
-        let event = |kind: Kind, s: i64| {
-            Event::new(crate::records::AppId(1), "t", "r", "u", kind, Millis::from_secs(s))
-        };
-        let media = |track: Track, on: bool, s: i64| event(Kind::Media { track, on }, s);
-        let events = [
-            media(Track::Audio, true, 10),
-            media(Track::Audio, false, 20),
-            media(Track::Video, false, 22),
-            media(Track::Audio, false, 25),
-            media(Track::Audio, true, 30),
-            event(Kind::UserLeft, 40),
-            media(Track::Audio, false, 50),
-        ];
-        let found = states(Lang::En, &events, Span { from: 0, to: 60 });
-        let expected = [
-            json!({ "from": 20, "to": 30, "name": "muted" }),
-            json!({ "from": 50, "to": 60, "name": "muted" }),
-            json!({ "from": 22, "to": 40, "name": "no video" }),
-        ];
-        assert_eq!(found, expected);
     }
 }

@@ -7,7 +7,7 @@ use maud::{Markup, PreEscaped, html};
 
 use super::prefs::Zone;
 use super::score::{Grade, Runs};
-use crate::records::{JoinSource, LeaveSource, Millis, Session};
+use crate::records::{JoinSource, LeaveSource, Millis, ReasonClass, Session};
 
 /// The seconds that are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +57,26 @@ pub(super) struct Stay<'a> {
     pub(super) session: &'a Session,
     /// When the user came and left, and how that is known.
     pub(super) told: String,
+    /// The last second at which there was a sign of the user.
+    pub(super) sign: i64,
+}
+
+impl Stay<'_> {
+    /// Nobody told of the leave: where it was and when is inferred.
+    fn is_inferred(&self) -> bool {
+        match self.session.leave_source {
+            LeaveSource::Open | LeaveSource::Seen => false,
+            LeaveSource::RoomClosed
+            | LeaveSource::Superseded
+            | LeaveSource::EmitterReset
+            | LeaveSource::Idle => true,
+        }
+    }
+
+    /// The user did not say goodbye, as far as is known: the line was lost.
+    fn is_timeout(&self) -> bool {
+        self.session.leave_reason.as_ref().is_some_and(|reason| reason.class == ReasonClass::Timeout)
+    }
 }
 
 /// Something that happened.
@@ -85,32 +105,19 @@ fn grouped(marks: &[Mark], span: Span) -> Vec<(Mark, usize)> {
 pub(super) fn lane(span: Span, stays: &[Stay<'_>], runs: &Runs, marks: &[Mark], now: Millis) -> Markup {
     let x = |second: i64| (second - span.from).clamp(0, span.width());
     let mut svg = String::new();
-    for Stay { session, told } in stays {
-        let (from, to) = (x(session.joined.secs()), x(session.left.unwrap_or(now).secs()));
-        let class = match session.leave_source {
-            LeaveSource::Open => "in open",
-            LeaveSource::Seen => "in",
-            LeaveSource::RoomClosed
-            | LeaveSource::Superseded
-            | LeaveSource::EmitterReset
-            | LeaveSource::Idle => "in inferred",
-        };
-        let title = html! { title { (told) } }.into_string();
-        bar(&mut svg, class, from, to, (34, 32), &title);
-        let known = |is_seen: bool| if is_seen { "end" } else { "end hollow" };
-        dot(&mut svg, known(session.join_source == JoinSource::Seen), from);
-        if session.left.is_some() {
-            dot(&mut svg, known(session.leave_source == LeaveSource::Seen), to);
-        }
+    let open = stays.iter().find(|stay| stay.session.left.is_none());
+    for stay in stays.iter().filter(|stay| stay.session.left.is_some()) {
+        inside(&mut svg, stay, x, now);
     }
-    for (from, to, grade) in runs.iter().filter(|(from, to, _)| *to > span.from && *from < span.to) {
-        // Height says it as well as colour: 28, 42 and 60 % of the row.
-        let (class, place) = match grade {
-            Grade::Good => ("good", (36, 28)),
-            Grade::Fair => ("fair", (29, 42)),
-            Grade::Poor => ("poor", (20, 60)),
-        };
-        bar(&mut svg, class, x(*from), x(*to), place, "");
+    let since = open.map_or(i64::MAX, |stay| stay.session.joined.secs());
+    let shown = || runs.iter().filter(|(from, to, _)| *to > span.from && *from < span.to);
+    shown().filter(|(_, to, _)| *to <= since).for_each(|run| graded(&mut svg, run, x));
+    if let Some(stay) = open {
+        // Who is still inside has no end yet: all that is drawn of it fades.
+        svg.push_str(r#"<g mask="url(#fade)">"#);
+        inside(&mut svg, stay, x, now);
+        shown().filter(|(_, to, _)| *to > since).for_each(|run| graded(&mut svg, run, x));
+        svg.push_str("</g>");
     }
     for (mark, count) in grouped(marks, span) {
         let class = match (mark.is_problem, count) {
@@ -121,9 +128,66 @@ pub(super) fn lane(span: Span, stays: &[Stay<'_>], runs: &Runs, marks: &[Mark], 
         };
         dot(&mut svg, class, x(mark.at));
     }
+    // Behind the marks, which would cover them.
+    stays.iter().for_each(|stay| rings(&mut svg, stay, x));
     html! {
         svg.lane viewBox=(span.view_box(HEIGHT)) preserveAspectRatio="none" aria-hidden="true" { (PreEscaped(svg)) }
     }
+}
+
+/// What lanes refer to, once a page: how an open end fades.
+pub(super) fn definitions() -> Markup {
+    html! {
+        svg.sr aria-hidden="true" {
+            linearGradient #fading { stop offset=".86" stop-color="#fff" {} stop offset="1" stop-color="#fff" stop-opacity="0" {} }
+            mask #fade maskContentUnits="objectBoundingBox" { rect x="-.1" y="-.5" width="1.1" height="2" fill="url(#fading)" {} }
+        }
+    }
+}
+
+/// Where a user was inside: as far as there were signs of it a bar, then, where the leave is inferred, hatching.
+fn inside(svg: &mut String, stay: &Stay<'_>, x: impl Fn(i64) -> i64, now: Millis) {
+    let Stay { session, told, sign } = stay;
+    let (from, to) = (x(session.joined.secs()), x(session.left.unwrap_or(now).secs()));
+    let title = html! { title { (told) } }.into_string();
+    let seen = if stay.is_inferred() { x(*sign).clamp(from, to) } else { to };
+    bar(svg, "in", from, seen, (34, 32), &title);
+    if seen < to {
+        bar(svg, "gap", seen, to, (22, 56), &title);
+        // Writing to a string cannot fail.
+        let _ =
+            write!(svg, r#"<path class="hatch" d="M{seen} 50H{to}" vector-effect="non-scaling-stroke"/>"#);
+    }
+    if session.join_source == JoinSource::Seen {
+        dot(svg, "end", from);
+    }
+    if session.leave_source == LeaveSource::Seen && !stay.is_timeout() {
+        dot(svg, "end", to);
+    }
+}
+
+/// The hollow ends of a stay: what was inferred, and a leave that nobody chose.
+fn rings(svg: &mut String, stay: &Stay<'_>, x: impl Fn(i64) -> i64) {
+    let mut ring = |class: &str, at: i64| {
+        dot(svg, class, at);
+        dot(svg, "hole", at);
+    };
+    if stay.session.join_source != JoinSource::Seen {
+        ring("ring", x(stay.session.joined.secs()));
+    }
+    if let Some(left) = stay.session.left.filter(|_| stay.is_inferred() || stay.is_timeout()) {
+        ring(if stay.is_timeout() { "ring problem" } else { "ring" }, x(left.secs()));
+    }
+}
+
+/// A stretch of one grade. Height says it as well as colour: 28, 42 and 60 % of the row.
+fn graded(svg: &mut String, (from, to, grade): &(i64, i64, Grade), x: impl Fn(i64) -> i64) {
+    let place = match grade {
+        Grade::Good => (36, 28),
+        Grade::Fair => (29, 42),
+        Grade::Poor => (20, 60),
+    };
+    bar(svg, grade.name(), x(*from), x(*to), place, "");
 }
 
 /// A bar at a top and of a height; `inner` is markup.
@@ -139,22 +203,41 @@ fn dot(svg: &mut String, class: &str, x: i64) {
     let _ = write!(svg, r#"<path class="{class}" d="M{x} 50h0" vector-effect="non-scaling-stroke"/>"#);
 }
 
-/// How many were there over time, as an area.
-pub(super) fn minimap(span: Span, spans: &[(Millis, Millis)], most: usize) -> Markup {
+/// How many were there, at moments that are equally far from each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Outline(Vec<usize>);
+
+impl Outline {
     const CELLS: i64 = 240;
-    let most = i64::try_from(most.max(1)).unwrap_or(i64::MAX);
-    let mut steps: Vec<(i64, i64)> =
-        spans.iter().flat_map(|(from, to)| [(from.secs(), 1), (to.secs(), -1)]).collect();
-    steps.sort_unstable();
+
+    fn at(span: Span, cell: i64) -> i64 {
+        span.width() * cell / Outline::CELLS
+    }
+
+    /// Of everybody's stays.
+    pub(super) fn of(span: Span, stays: impl Iterator<Item = (Millis, Millis)>) -> Outline {
+        let mut steps: Vec<(i64, isize)> =
+            stays.flat_map(|(from, to)| [(from.secs(), 1), (to.secs(), -1)]).collect();
+        steps.sort_unstable();
+        let (mut next, mut inside) = (0, 0_isize);
+        let count = |cell: i64| {
+            let at = span.from + Outline::at(span, cell);
+            while let Some((_, step)) = steps.get(next).filter(|(second, _)| *second <= at) {
+                inside += step;
+                next += 1;
+            }
+            usize::try_from(inside).unwrap_or(0)
+        };
+        Outline((0..=Outline::CELLS).map(count).collect())
+    }
+}
+
+/// How many were there over time, as an area.
+pub(super) fn minimap(span: Span, outline: &Outline, most: usize) -> Markup {
     let mut path = format!("M0 {HEIGHT}");
-    let (mut next, mut inside) = (0, 0);
-    for cell in 0..=CELLS {
-        let at = span.from + span.width() * cell / CELLS;
-        while let Some((_, step)) = steps.get(next).filter(|(second, _)| *second <= at) {
-            inside += step;
-            next += 1;
-        }
-        let _ = write!(path, "L{} {}", at - span.from, i64::from(HEIGHT) - inside * 90 / most);
+    for (cell, inside) in (0..).zip(&outline.0) {
+        let top = inside * 90 / most.max(1);
+        let _ = write!(path, "L{} {}", Outline::at(span, cell), HEIGHT as usize - top);
     }
     let _ = write!(path, "L{} {HEIGHT}Z", span.width());
     html! {
@@ -167,6 +250,7 @@ pub(super) fn minimap(span: Span, spans: &[(Millis, Millis)], most: usize) -> Ma
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::records::Reason;
 
     #[test]
     fn marks_that_would_lie_upon_each_other_are_one() {
@@ -176,6 +260,52 @@ mod tests {
             [mark(999, true), mark(1_000, false), mark(1_009, true), mark(1_010, false), mark(2_600, true)];
         let expected = [(mark(1_000, true), 2), (mark(1_010, false), 1), (mark(2_600, true), 1)];
         assert_eq!(grouped(&marks, span), expected);
+    }
+
+    /// A stay from second 1,000 on, whose last sign was at 1,300.
+    fn drawn(left: Option<i64>, leave_source: LeaveSource, reason: Option<ReasonClass>) -> String {
+        let session = Session {
+            room: "r".into(),
+            user: "u".into(),
+            visit: None,
+            joined: Millis::from_secs(1_000),
+            join_source: JoinSource::Seen,
+            left: left.map(Millis::from_secs),
+            leave_source,
+            leave_reason: reason.map(|class| Reason { class, raw: String::new() }),
+            attrs: Default::default(),
+            rendering: Default::default(),
+        };
+        let stay = Stay { session: &session, told: "why <b>".into(), sign: 1_300 };
+        let span = Span { from: 1_000, to: 2_000 };
+        let runs = vec![(1_000, 1_300, Grade::Good)];
+        lane(span, &[stay], &runs, &[], Millis::from_secs(2_000)).into_string()
+    }
+
+    #[test]
+    fn an_inferred_leave_a_timeout_and_an_open_stay_look_different_from_a_seen_leave() {
+        let seen = drawn(Some(1_600), LeaveSource::Seen, None);
+        assert!(
+            seen.contains(r#"class="end" d="M600 "#)
+                && seen.contains(r#"class="in" x="0" y="34" width="600""#)
+        );
+        assert!(!seen.contains("gap") && !seen.contains("ring") && !seen.contains("mask"), "{seen}");
+        for source in
+            [LeaveSource::Idle, LeaveSource::Superseded, LeaveSource::EmitterReset, LeaveSource::RoomClosed]
+        {
+            let inferred = drawn(Some(1_600), source, None);
+            let has = |part: &str| inferred.contains(part);
+            assert!(has(r#"class="in" x="0" y="34" width="300""#), "as far as there were signs: {inferred}");
+            assert!(has(r#"class="gap" x="300" y="22" width="300""#) && has("<title>why &lt;b&gt;</title>"));
+            assert!(has(r#"class="hatch" d="M300 50H600""#) && has(r#"class="ring" d="M600 "#));
+            assert!(!has(r#"class="end" d="M600 "#), "{inferred}");
+        }
+        let lost = drawn(Some(1_600), LeaveSource::Seen, Some(ReasonClass::Timeout));
+        assert!(lost.contains(r#"class="ring problem" d="M600 "#) && !lost.contains("gap"), "{lost}");
+        let open = drawn(None, LeaveSource::Open, None);
+        let (before, fading) = open.split_once(r#"<g mask="url(#fade)">"#).unwrap();
+        assert!(!before.contains("rect") && fading.contains(r#"class="good""#), "{open}");
+        assert!(!open.contains("ring") && !open.contains("gap"), "{open}");
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod prefs;
 mod query;
 mod score;
 mod search;
+mod sheet;
 mod shell;
 mod trends;
 mod users;
@@ -94,7 +95,6 @@ pub const SECURITY_HEADERS: [(&str, &str); 5] = [
 
 const HTML: &str = "text/html; charset=utf-8";
 const JSON: &str = "application/json";
-const CSV: &str = "text/csv; charset=utf-8";
 
 impl Shown {
     /// A whole page.
@@ -107,12 +107,6 @@ impl Shown {
     fn json(body: String) -> Shown {
         let headers = vec![("cache-control", "no-store".to_owned())];
         Shown { status: 200, content_type: JSON, body: body.into_bytes(), headers }
-    }
-
-    /// A table to save, under a file name.
-    fn csv(name: &str, body: Vec<u8>) -> Shown {
-        let disposition = format!("attachment; filename=\"{name}.csv\"");
-        Shown { status: 200, content_type: CSV, body, headers: vec![("content-disposition", disposition)] }
     }
 
     /// Somewhere else. `to` is a path of ours.
@@ -152,6 +146,10 @@ pub struct Web<S> {
     rehearsal: Api<Memory>,
     /// What happens now, for all who look.
     live: live::Hub,
+    /// What is counted of days, behind the pages.
+    counts: trends::Counts,
+    /// What is known of calls that are over.
+    casts: call::Casts,
 }
 
 /// What every page is given.
@@ -161,6 +159,7 @@ struct Context<'a, S> {
     accounts: Vec<&'a Account>,
     store: &'a S,
     rehearsal: &'a Api<Memory>,
+    casts: &'a call::Casts,
     view: View<'a>,
     query: &'a Query,
     now: Millis,
@@ -197,7 +196,15 @@ impl<S: Store + 'static> Web<S> {
     pub fn new(policy: Policy, store: Arc<S>, access: Access) -> Web<S> {
         let uncounted = Policy { requests_per_second: 0, ..policy.clone() };
         let rehearsal = Api::new(uncounted, Arc::new(Memory::default()));
-        Web { policy, store, access, rehearsal, live: live::Hub::default() }
+        Web {
+            policy,
+            store,
+            access,
+            rehearsal,
+            live: live::Hub::default(),
+            counts: trends::Counts::default(),
+            casts: call::Casts::default(),
+        }
     }
 
     /// Answers one request.
@@ -228,6 +235,7 @@ impl<S: Store + 'static> Web<S> {
             accounts,
             store: &*self.store,
             rehearsal: &self.rehearsal,
+            casts: &self.casts,
             view,
             query: &query,
             now: asked.now,
@@ -245,7 +253,7 @@ impl<S: Store + 'static> Web<S> {
         match (asked.method, parts.as_slice()) {
             (Method::Get, [""]) => Ok(Shown::see_other("/ui/live")),
             (Method::Get, ["live"]) => live::page(context, &self.live).await,
-            (Method::Get, ["trends"]) => trends::page(context).await,
+            (Method::Get, ["trends"]) => trends::page(context, &self.counts).await,
             (Method::Get, ["calls"]) => calls::page(context).await,
             (Method::Get, ["calls", comm_id, below @ ..]) => call::show(context, comm_id, below).await,
             (Method::Get, ["data", "call", comm_id]) => {

@@ -16,6 +16,17 @@ pub(super) enum Grade {
     Poor,
 }
 
+impl Grade {
+    /// Its class in styles, and its name in files.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Grade::Good => "good",
+            Grade::Fair => "fair",
+            Grade::Poor => "poor",
+        }
+    }
+}
+
 /// A metric, from what value on a stretch is fair, and from what on it is poor. Where less is worse, fair is more than
 /// poor.
 pub(super) const THRESHOLDS: &[(Metric, f64, f64)] = &[

@@ -103,7 +103,7 @@ fn of_app<S>(context: &Context<'_, S>, q: &str, found: &Found) -> Markup {
     let (words, zone, app) = (context.view.prefs.lang, context.view.prefs.zone, found.app.to_string());
     let all = |path: &str| address(path, &[("app", &app), ("q", q)]);
     html! {
-        div.found {
+        div.matches {
             @if !found.calls.is_empty() {
                 h2 { (words.calls()) " " span.dim { (words.app()) " " (app) } }
                 ul { @for call in &found.calls {

@@ -142,6 +142,7 @@ fn document(prefs: &Prefs, title: &str, body: Markup) -> Markup {
                 script type="module" src=(assets::href("app.js")) {}
                 script type="module" src=(assets::href("call.js")) {}
                 script type="module" src=(assets::href("live.js")) {}
+                script type="module" src=(assets::href("trends.js")) {}
             }
             body { (body) }
         }

@@ -105,7 +105,7 @@ words! {
     left: "Left", "退房";
     device: "Device", "设备";
     reason: "Reason", "原因";
-    still_inside: "still inside", "仍在房间";
+    still_inside: "still in call", "仍在通话中";
     left_room_closed: "inferred: the room was closed", "推断：房间已关闭";
     left_superseded: "inferred: a newer join took its place", "推断：被新的进房取代";
     left_reset: "inferred: the media server restarted", "推断：媒体服务器重启";
@@ -332,7 +332,11 @@ words! {
     ev_problem: "Problems", "异常";
     ev_stay: "In and out", "进退房";
     ev_media: "Media", "音视频";
-    events_cut: "Only the first 200 are listed. Choose a kind or filter users to see others.", "仅列出前 200 条。请选择类型或筛选用户查看其他事件。";
+    events_of_part: "Only {0} to {1}, the part that is looked at.", "仅显示 {0} 至 {1} 的事件，即当前查看的时段。";
+    no_events_here: "Nothing was told in this part of the call.", "该时段内没有事件。";
+    show_all: "Show all", "显示全部";
+    earlier: "Earlier", "更早";
+    later: "Later", "更晚";
     inferred: "inferred", "推断";
     why_timeout: "connection lost", "连接丢失";
     why_kicked: "removed", "被移出";
@@ -360,6 +364,9 @@ words! {
     chart_line: "{0} median {1} {2}, worst {3} {4} at {5}", "{0}中位数 {1} {2}，最差 {3} {4}（{5}）";
     muted: "muted", "静音";
     no_video: "no video", "无视频";
+    reconnecting: "reconnecting", "重连中";
+    not_inside: "not in call", "不在通话中";
+    line_lost: "no sign", "无信号";
     finding: "Finding", "诊断";
     look_there: "Look there", "查看该时段";
     found_sender: "{1} of {2} who receive from {0} had poor minutes with it, {3}–{4}: look at the uplink of {0}.",
@@ -404,4 +411,36 @@ words! {
     no_such_name: "Nothing has this name", "没有找到";
     search_help: "A CommId leads to its call, the name of a room to its calls, the begin of a UserId to users, Desc… to an action of the API.",
         "输入 CommId 打开通话，输入房间名查看其通话，输入 UserId 前缀查找用户，输入 Desc… 打开接口。";
+    peak_users: "Peak users", "同时在线峰值";
+    peak_rooms: "Peak rooms", "同时房间峰值";
+    user_minutes: "User-minutes", "用户时长质量";
+    measured_users: "Measured", "有测量的用户";
+    being_counted: "being counted", "统计中";
+    day_gone: "no longer kept in whole", "数据已部分过期";
+    days_counting: "{0} of {1} days are being counted, those before included. They appear as they are known; without scripts, reload the page.",
+        "{1} 天（含对比期）中有 {0} 天正在统计，完成后自动显示；未启用脚本时请刷新页面。";
+    users_measured: "User-minutes are those of {0} of {1} users of calls: the others measured nothing.",
+        "用户时长质量来自 {1} 位通话用户中的 {0} 位，其余用户没有测量数据。";
+    users_sampled: "Days with more users than are looked at: {0}. Of each, some {1} were: a sample, spread over the whole day.",
+        "用户数超出统计上限的天数：{0}。这些日期每天抽取约 {1} 位用户作为样本，覆盖全天。";
+    most_a_day: "Most a day", "单日最高";
+    day_bounded: "Some days have more than {0} calls in an hour or {1} sessions in a call: what is counted of them is at least what is shown.",
+        "部分日期单小时通话超过 {0} 个或单次通话会话超过 {1} 个：统计值为下限。";
+    split_by: "Split by", "拆分维度";
+    split_against: "{0} to {1}, against {2} to {3}", "{0} 至 {1}，对比 {2} 至 {3}";
+    split_kinds: "Of each day the {0} most frequent are told apart.", "每天区分最常见的 {0} 种。";
+    no_networks: "No source tells networks or regions, so there is no split by these.", "没有数据源上报网络或地域，因此不提供这两种拆分。";
+    before_gone: "No changes: the days before are no longer kept in whole.", "无变化数据：对比期的数据已部分过期。";
+    before_waits: "No changes yet: the days before are being counted.", "暂无变化数据：对比期正在统计。";
+    before_empty: "No changes: nobody entered in the days before.", "无变化数据：对比期内没有用户进房。";
+    share: "Share", "占比";
+    change_points: "Change, points", "变化（百分点）";
+    not_told: "not told", "未上报";
+    all_others: "all others", "其他";
+    new_kind: "new", "新增";
+    last_sign: "last sign {0}", "最后信号 {0}";
+    end_not_seen: "end not seen, or timeout", "退房未上报或超时";
+    key_inferred: "No sign of the user, until the leave that is inferred: the room was closed, a newer join took its place, the media server restarted, or nothing was heard for long. The row and the table say which.",
+        "此段没有该用户的任何信号，退房时间为推断：房间已关闭、被新的进房取代、媒体服务器重启，或长时间无活动。具体原因见该行及表格。";
+    key_ring: "A hollow end: nobody told of the join or leave, or the connection timed out.", "空心端点：进退房未上报，或连接超时。";
 }

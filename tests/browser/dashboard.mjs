@@ -9,7 +9,7 @@ import { APP, installed } from "./harness.mjs";
 
 const DRAWN = "html[data-ready] #charts[data-drawn]";
 
-const PREPARED = ".explorer.live #signature [data-step=header]";
+const PREPARED = ".explorer.tabbed #signature [data-step=header]";
 
 /** The parameters of a question about a call of the fixture, as the explorer's address has them. */
 export const asked = (call, more = {}) => {
@@ -27,7 +27,7 @@ export const PAGES = [
   { name: "call-matrix", path: ({ review }) => `/ui/calls/${review}?view=matrix`, ready: "html[data-ready] .matrix td a", picture: true },
   { name: "pair", path: ({ review }) => `/ui/calls/${review}/e2e/alice/chen`, ready: "html[data-ready] .charts[data-drawn]", picture: true },
   { name: "live", path: () => `/ui/live?app=${APP}`, ready: "main table a[href^='/ui/calls/']", picture: true },
-  { name: "trends", path: () => `/ui/trends?app=${APP}`, ready: "main .bars", picture: true },
+  { name: "trends", path: () => `/ui/trends?app=${APP}&to=${CLOCK}`, ready: "html[data-ready] body:not(:has([data-counting])) main .bars", picture: true },
   { name: "users", path: () => `/ui/users?app=${APP}`, ready: "main table tbody a", picture: true },
   { name: "user", path: () => `/ui/users/${APP}/chen`, ready: "main .days tbody tr", picture: true },
   { name: "user-hostile", path: () => `/ui/users/${APP}?${new URLSearchParams({ user: HOSTILE_USERS.at(-1) })}`, ready: "main h1" },

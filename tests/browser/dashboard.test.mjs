@@ -5,7 +5,7 @@ import { test } from "node:test";
 
 import { named, violations, visit } from "./dashboard.mjs";
 import { chromium, eventually, using } from "./harness.mjs";
-import { CROWD, HOSTILE_ROOM, HOSTILE_USERS, at, fixture } from "./fixture.mjs";
+import { CLOCK, CROWD, HOSTILE_ROOM, HOSTILE_USERS, at, fixture } from "./fixture.mjs";
 
 const FROM = at("12:50:03");
 const TO = at("13:50:21");
@@ -278,10 +278,143 @@ const TESTS = {
   }),
 
   "an inferred end looks different in the lanes": on(call, {}, async ({ page }) => {
-    assert.ok((await page.locator("svg.lane rect.inferred").count()) >= 2);
-    const row = page.locator("tr[data-user=ivan]");
-    assert.match(await row.locator("th").textContent(), /\(.+\)/);
+    const row = (user) => page.locator(`tr[data-user=${user}]`);
+    const spans = (user, what) => row(user).locator(`svg.lane ${what}`).evaluateAll((all) => all.map((one) => ["x", "width"].map((name) => Number(one.getAttribute(name)))));
+    // From the last sign, a stretch of ten seconds, to the leave that nobody told.
+    for (const [user, from, to] of [["ivan", at("13:35:20"), TO], ["omar", at("13:16:40"), at("13:22:05")]]) {
+      const [[x, width], ...more] = await spans(user, "rect.gap");
+      assert.equal(more.length, 0);
+      assert.ok(Math.abs(FROM + x - from) <= 10 && FROM + x + width === to, `${user}: ${FROM + x} to ${FROM + x + width}`);
+      const bars = await spans(user, "rect.good, rect.fair, rect.poor");
+      assert.ok(bars.every(([at, wide]) => at + wide <= x || at >= x + width), `${user}: nothing hides the hatching`);
+      assert.equal(await row(user).locator("svg.lane path.ring").count(), 1);
+      assert.match(await row(user).locator("th").textContent(), /inferred: .+\), last sign \d\d:\d\d:\d\d/);
+      assert.match(await row(user).locator("rect.gap title").textContent(), /inferred/);
+    }
+    assert.equal(await row("bob").locator("svg.lane .gap, svg.lane .ring").count(), 0, "a leave that was seen");
+    assert.equal(await row("priya").locator("svg.lane path.ring.problem").count(), 1, "a leave by timeout");
+    for (const key of ["gap", "ring", "open"]) assert.equal(await page.locator(`.legend .key.${key}`).isVisible(), true);
   }),
+
+  "hatching, rings and heights are there in both themes and in forced colours": async (browser, server) => {
+    for (const how of [{}, { theme: "dark" }, { more: { forcedColors: "active" } }, { theme: "dark", more: { forcedColors: "active" } }]) {
+      const seen = await visit(browser, server, call, how);
+      const inks = await seen.page.evaluate(() => {
+        const style = (selector) => getComputedStyle(document.querySelector(selector));
+        const surface = style("section.panel.who").backgroundColor;
+        return [surface, style(".lane .hatch").stroke, style(".lane .ring").stroke, style(".lane .gap").stroke, style(".lane .good").fill, style(".lane .poor").fill];
+      });
+      const [surface, ...others] = inks;
+      assert.ok(others.every((ink) => ink !== surface && ink !== "none"), `${JSON.stringify(how)}: ${inks}`);
+      for (const { points, colours } of await painted(seen.page)) assert.ok(points > 500 && colours.length >= 2, JSON.stringify(how));
+      seen.clean();
+      await seen.close();
+    }
+  },
+
+  "who is still in the call has a bar that fades, and the row says so": on(named("call-running"), {}, async ({ page }) => {
+    assert.equal(await page.locator("#rows svg.lane g[mask='url(#fade)']").count(), 5);
+    assert.equal(await page.locator("mask#fade").count(), 1);
+    assert.match(await page.locator("tr[data-user=nora] th").textContent(), /still in call/);
+    const end = await page.locator("tr[data-user=nora] svg.lane").evaluate((lane) => lane.querySelectorAll("path.ring, rect.gap").length);
+    assert.equal(end, 0);
+  }),
+
+  "lines join reports and break where the user was out; states are in each chart that they explain": async (browser, server) => {
+    const open = (rest) => visit(browser, server, { path: ({ review }) => `/ui/calls/${review}?${rest}`, ready: call.ready });
+    const states = (data, user) => data.users.find((one) => one.user === user).states;
+    const seen = await open(`u=dara&from=${at("13:18:30")}&to=${at("13:22")}`);
+    const data = await drawn(seen);
+    assert.ok(data.step < 5 && data.gap === 60, "deep enough for buckets without a report");
+    assert.deepEqual(states(data, "dara").map(({ kind, from, to }) => [kind, from, to]), [["out", at("13:20:10"), at("13:20:25")]]);
+    // In which columns of the chart of the round trip there is ink of its line.
+    const inked = await seen.page.evaluate(() => {
+      const canvas = document.querySelectorAll("#charts canvas")[2];
+      const probe = document.body.appendChild(document.createElement("i"));
+      probe.style.color = "var(--s1)";
+      const wanted = getComputedStyle(probe).color.match(/\d+/g).map(Number);
+      probe.remove();
+      const { data, width, height } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+      const is = (x, y) => wanted.every((part, n) => Math.abs(data[4 * (y * width + x) + n] - part) < 60) && data[4 * (y * width + x) + 3] > 60;
+      return Array.from({ length: width }, (_, x) => Array.from({ length: height - 30 }, (_, y) => y).some((y) => is(x, y)));
+    });
+    const share = (from, to) => {
+      const place = (second) => Math.round(((second - at("13:18:30")) / (at("13:22") - at("13:18:30"))) * inked.length);
+      const part = inked.slice(place(from), place(to));
+      return part.filter(Boolean).length / part.length;
+    };
+    assert.ok(share(at("13:18:40"), at("13:20")) > 0.9, `joined: ${share(at("13:18:40"), at("13:20"))}`);
+    assert.ok(share(at("13:20:12"), at("13:20:24")) < 0.1, `out: ${share(at("13:20:12"), at("13:20:24"))}`);
+    assert.match(await seen.page.locator("#charts canvas").nth(2).getAttribute("aria-label"), /dara.*; reconnecting 15 s/);
+    seen.clean();
+    await seen.close();
+    const both = await open("u=bob,sven,omar");
+    const all = await drawn(both);
+    assert.deepEqual(all.charts.map(({ kinds }) => kinds.includes("lost") && kinds.includes("out")), [true, true, true, true, true]);
+    assert.deepEqual(all.charts.filter(({ kinds }) => kinds.includes("muted")).map(({ key }) => key), ["bitrate"]);
+    assert.deepEqual(all.charts.filter(({ kinds }) => kinds.includes("no_video")).map(({ key }) => key), ["bitrate", "frames"]);
+    assert.deepEqual(states(all, "bob").map(({ kind }) => kind), ["muted", "no_video"]);
+    assert.ok(states(all, "sven").length > 0 && states(all, "sven").every(({ kind }) => kind === "busy"));
+    assert.deepEqual(states(all, "omar").map(({ kind }) => kind), ["lost"]);
+    both.clean();
+    await both.close();
+  },
+
+  "the list of events follows the zoom and says so": on(call, {}, async ({ page }) => {
+    const seconds = () => page.locator(".events li[data-at]").evaluateAll((items) => items.map((item) => Number(item.dataset.at)));
+    const before = await seconds();
+    await drag(page, at("13:18"), at("13:24"));
+    const { from, to } = await eventually("the zoom", async () => query(page).from && query(page));
+    await eventually("fewer events", async () => (await seconds()).length < before.length);
+    assert.deepEqual(await seconds(), before.filter((second) => Number(from) <= second && second <= Number(to)));
+    assert.match(await page.locator(".events .narrowed").textContent(), /^Only 13:1\d:\d\d to 13:2\d:\d\d, the part that is looked at\./);
+    await page.keyboard.press("0");
+    await eventually("all events", async () => (await seconds()).length === before.length);
+    assert.equal(await page.locator(".events .narrowed").count(), 0);
+    await drag(page, at("13:18"), at("13:24"));
+    await eventually("the zoom again", async () => (await page.locator(".events .narrowed").count()) === 1);
+    await page.locator(".narrowed a").click();
+    await page.waitForURL((url) => !url.searchParams.has("from"));
+    assert.deepEqual(await seconds(), before);
+  }),
+
+  "the day under the pointer is shown in every chart of Trends, arrows go from day to day": on(named("trends"), { height: 1_100 }, async ({ page }) => {
+    const outputs = () => page.locator(".trends output").allTextContents();
+    const bars = await page.locator(".trends .bars").nth(2).boundingBox();
+    const day = (n) => ({ x: bars.x + (bars.width * (n + 0.5)) / 7, y: bars.y + 20 });
+    await page.mouse.move(day(2).x, day(2).y);
+    await eventually("the day", async () => (await outputs())[0].startsWith("2026-11-21 · "));
+    const told = await outputs();
+    assert.equal(told.length, 6);
+    assert.ok(told.every((text) => text.startsWith("2026-11-21 · ")) && /good \d+\.\d %/.test(told[5]), `${told}`);
+    assert.equal(await page.locator(".trends g.on").count(), 6);
+    await page.mouse.move(day(6).x, day(6).y);
+    await eventually("today", async () => (await outputs())[0].endsWith("(so far)"));
+    await page.mouse.move(10, 10);
+    await eventually("nothing", async () => (await page.locator(".trends g.on").count()) === 0);
+    await page.locator(".trends").focus();
+    await page.keyboard.press("ArrowLeft");
+    await page.keyboard.press("ArrowLeft");
+    await eventually("the day before", async () => (await outputs())[3].startsWith("2026-11-24 · "));
+  }),
+
+  "what is counted of days appears by itself, and a split has changes": async (browser, server) => {
+    const from = CLOCK - 2 * 86_400;
+    const seen = await visit(browser, server, { path: () => `/ui/trends?from=${from}&to=${CLOCK}`, ready: "main .bars" });
+    const { page } = seen;
+    await eventually("all days", async () => (await page.locator("[data-counting]").count()) === 0, 60_000);
+    assert.equal(await page.getByText("being counted").count(), 0);
+    assert.equal(await page.locator("#daily tbody tr").count(), 3);
+    await page.locator("#split a.tab").nth(1).click();
+    await page.waitForURL((url) => url.searchParams.get("split") === "device");
+    const cells = await page.locator("#split tbody tr").first().locator("td").allTextContents();
+    assert.match(cells[2], /^[+−±]\d+\.\d$/, `${cells}`);
+    seen.clean();
+    await seen.close();
+    const bare = await visit(browser, server, { path: () => `/ui/trends?from=${from}&to=${CLOCK}` }, { scripts: false });
+    assert.equal(await bare.page.locator("#daily td.dim").count(), 0, "without scripts what is known is there at once");
+    await bare.close();
+  },
 
   "another zone shifts every time on the page": on(call, {}, async ({ page }) => {
     const times = () => page.locator(".facts time, .events time").allTextContents();

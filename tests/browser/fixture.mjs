@@ -34,17 +34,18 @@ function chance(...parts) {
 
 const round = (value) => Math.round(value * 10) / 10;
 
-// What a user's device and line are like: who, on what, since when. `poor` are stretches of [from, to, what is bad].
+// What a user's device and line are like: who, on what, since when. `poor` are stretches of [from, to, what is bad];
+// from `silent` on nothing is heard of a stay that nobody ended.
 const REVIEW = [
   { user: "alice", device: "MacBook Pro", sdk: "5.2.0", sends: true, stays: [["12:50:04", "13:50:20"]], poor: [["13:10", "13:17", "up"]] },
   { user: "bob", device: "Windows 11", sdk: "5.2.0", sends: true, stays: [["12:50:41", "13:50:12"]] },
   { user: "chen", device: "Pixel 8", sdk: "4.3.14", stays: [["12:51:10", "13:49:58"]], poor: [["12:58", "13:02", "down"], ["13:24", "13:29", "down"], ["13:40", "13:42", "down"]], fair: "loss" },
   { user: "dara", device: "macOS", sdk: "5.1.3", sends: true, stays: [["12:50:52", "13:20:10", "network_switch"], ["13:20:25", "13:50:03"]], poor: [["13:18", "13:20", "down"]] },
   { user: "hana", device: "Xiaomi 14", sdk: "4.3.14", stays: [["12:54:30", "13:06:12"], ["13:31:00", "13:49:40"]] },
-  { user: "ivan", device: "iPad Air", sdk: "4.3.12", stays: [["12:55:00", null]] },
+  { user: "ivan", device: "iPad Air", sdk: "4.3.12", stays: [["12:55:00", null]], silent: "13:35:20" },
   { user: "李娜", device: "Huawei Mate 60", sdk: "4.3.14", stays: [["12:51:33", "13:50:01"]] },
   { user: "maria", device: "Chrome 148", sdk: "Chrome 148.0.0.0", stays: [["12:52:08", "13:45:30"]] },
-  { user: "omar", device: "Ubuntu", sdk: "Firefox 151.0", stays: [["12:53:20", null], ["13:22:05", "13:50:06"]] },
+  { user: "omar", device: "Ubuntu", sdk: "Firefox 151.0", stays: [["12:53:20", null], ["13:22:05", "13:50:06"]], silent: "13:16:40" },
   { user: "priya", device: "iPhone 16", sdk: "5.2.0", stays: [["12:56:45", "13:33:18", "timeout"]] },
   { user: "sven", device: "ThinkPad X1", sdk: "5.1.3", stays: [["12:51:59", "13:49:51"]], poor: [["13:34", "13:39", "cpu"]] },
   { user: "yuki", device: "iPhone 15", sdk: "5.2.0", stays: [["12:50:30", "13:50:09"]], fair: "delay" },
@@ -64,10 +65,15 @@ function* person(room, one, place, everybody) {
     yield event("joined", room, one.user, at(from), { attrs: attributes(one, place) });
     if (to) yield event("left", room, one.user, at(to), { reason, reason_raw: reason.toUpperCase() });
     if (place < 4) yield event("media", room, one.user, at(from) + 3, { media: { track: "audio", on: true } });
-    const until = to ? at(to) : at("13:50:20");
+    const until = at(to ?? one.silent ?? "13:50:20");
     yield* measured(room, one, everybody, at(from) + 5, until);
   }
   if (one.sends) yield event("media", room, one.user, at("12:51:30"), { media: { track: "video", on: true } });
+  if (one.user === "bob") {
+    yield event("media", room, one.user, at("13:26:10"), { media: { track: "audio", on: false } });
+    yield event("media", room, one.user, at("13:33:50"), { media: { track: "audio", on: true } });
+    yield event("media", room, one.user, at("13:41"), { media: { track: "video", on: false } });
+  }
   if (one.user === "alice") {
     yield event("media", room, one.user, at("13:05"), { media: { track: "screen", on: true } });
     yield event("media", room, one.user, at("13:32:40"), { media: { track: "screen", on: false } });

@@ -118,6 +118,29 @@ export const rollbook = ({ isDurable = false, clock, password } = {}) => async (
   };
 };
 
+// `rollbook demo`: a server in memory whose calls go on by themselves.
+export const demo = () => async () => {
+  const server = spawn(BINARY, ["demo", "--listen", "127.0.0.1:0"], { stdio: ["ignore", "ignore", "pipe"] });
+  const ended = once(server, "exit");
+  const log = [];
+  const origin = await new Promise((resolve, reject) => {
+    createInterface(server.stderr).on("line", (line) => {
+      log.push(line);
+      const [found] = /http:\/\/127\.0\.0\.1:\d+/.exec(line) ?? [];
+      if (found) resolve(found);
+    });
+    ended.then(() => reject(new Error(`the demo did not start:\n${log.join("\n")}`)));
+  });
+  return {
+    origin,
+    log,
+    stop: async () => {
+      server.kill("SIGTERM");
+      await ended;
+    },
+  };
+};
+
 // Debian's Chromium, whose camera shows a test picture and whose microphone beeps.
 export const chromium = () => async () => {
   const { chromium } = installed("playwright-core");

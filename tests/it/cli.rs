@@ -22,8 +22,7 @@ fn wrong_usage_ends_with_2_and_failures_with_1() {
     check(&["import", "events", "none.ndjson"], 1, "cannot open none.ndjson");
     check(&["export", "users"], 2, "--app");
     check(&["export", "users", "--app", "1", "--from", "then"], 2, "expected a UNIX second");
-    check(&["export", "samples", "--app", "1", "--format", "parquet"], 1, "cannot write parquet yet");
-    check(&["export", "users", "--app", "1", "--format", "parquet"], 1, "cannot write parquet yet");
+    check(&["export", "events", "--app", "1", "--format", "parquet"], 1, "ndjson only");
     check(&["export", "events", "--app", "1", "--format", "csv"], 1, "ndjson only");
     check(&["call", "DescribeRoomInfo", "--endpoint", "https://x"], 1, "plain http only");
     check(&["call", "DescribeRoomInfo", "--endpoint", "http://x"], 1, "--secret-id is missing");

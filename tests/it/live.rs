@@ -232,13 +232,24 @@ async fn trends_show_every_day_and_say_which_is_not_over() {
         server.store.append((0..users).map(join).collect()).await.expect("kept");
     }
     let page = server.get("/ui/trends?lang=en").await.body;
-    assert_eq!(page.matches("<g").count(), 3 * 14, "three charts of fourteen days");
-    assert_eq!(page.matches("class=\"today\"").count(), 3);
+    assert_eq!(page.matches("<g").count(), 6 * 7, "six charts of seven days");
+    assert_eq!(page.matches("class=\"growing\"").count(), 6);
     assert!(page.contains("so far") && page.contains("/ui/explorer/DescribeScaleInfo?p.SdkAppId"), "{page}");
+    assert!(page.contains("being counted"), "nobody waits for what is counted");
+    let counted = async || {
+        while server.get("/ui/trends").await.body.contains("data-counting") {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), counted()).await.expect("it is counted behind the page");
     let table = server.get("/ui/trends?format=csv").await.body;
     let rows: Vec<&str> = table.lines().collect();
-    assert_eq!((rows.len(), rows[0]), (15, "day,start_s,users,entries,rooms,is_complete"));
-    assert!(rows[14].ends_with(",1,1,1,false") && rows[12].ends_with(",3,3,1,true"), "{table}");
-    assert!(rows[13].ends_with(",0,0,0,true"), "{table}");
+    assert_eq!(rows.len(), 8);
+    assert!(rows[0].starts_with("day,start_s,users,entries,rooms,is_complete,calls,peak_users"), "{table}");
+    let has = |row: usize, part: &str| assert!(rows[row].contains(part), "{part} in {table}");
+    // One call from the day before yesterday on: its users are inside to this day.
+    has(5, ",3,3,1,true,1,3,1,");
+    has(6, ",0,0,0,true,0,3,1,");
+    has(7, ",1,1,1,false,0,3,1,");
     server.stop().await;
 }

@@ -1,5 +1,9 @@
 //! What is exported and imported into an empty store is exported again as the same bytes.
 
+use std::path::Path;
+
+use parquet::file::reader::{FileReader as _, SerializedFileReader};
+use parquet::record::Field;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
@@ -149,6 +153,42 @@ fn what_the_commands_export_they_import() {
     for data in ["of-lines", "of-tables"] {
         assert_eq!(all(data)[1..], first[1..], "{data}");
     }
+    assert_eq!(parquet_rows(dir.path(), "calls"), csv_rows(&first[3]));
+    assert_eq!(parquet_rows(dir.path(), "users"), csv_rows(&first[4]));
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "the format has twenty types of values; four are ours")]
+fn parquet_cell(cell: &Field) -> String {
+    match cell {
+        Field::Null => String::new(),
+        Field::Str(text) => text.clone(),
+        Field::Long(number) | Field::TimestampMillis(number) => number.to_string(),
+        Field::Double(value) => format!("{:016x}", value.to_bits()),
+        other => panic!("nothing of ours is read as {other}"),
+    }
+}
+
+/// The names of the columns, then the rows of a table.
+fn csv_rows(table: &str) -> Vec<Vec<String>> {
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(table.as_bytes());
+    reader.records().map(|row| row.expect("a row").iter().map(str::to_owned).collect()).collect()
+}
+
+/// The same of what the store `first` exports as Parquet.
+fn parquet_rows(dir: &Path, what: &str) -> Vec<Vec<String>> {
+    let app = crate::server::APP.to_string();
+    let arguments =
+        ["export", what, "--app", &app, "--data-dir", "first", "--format", "parquet", "-o", "table"];
+    check(dir, &arguments, 0, " rows");
+    let file = std::fs::File::open(dir.join("table")).expect("a file");
+    let reader = SerializedFileReader::new(file).expect("a Parquet file");
+    let schema = reader.metadata().file_metadata().schema();
+    let mut rows = vec![schema.get_fields().iter().map(|field| field.name().to_owned()).collect::<Vec<_>>()];
+    for row in reader {
+        let row = row.expect("a row");
+        rows.push(row.get_column_iter().map(|(_, cell)| parquet_cell(cell)).collect());
+    }
+    rows
 }
 
 #[test]
@@ -182,4 +222,9 @@ fn what_the_commands_export_of_measurements_they_import() {
     let rows: Vec<csv::StringRecord> = reader.records().collect::<Result<_, _>>().expect("rows");
     assert_eq!(rows.len(), values);
     assert!(rows.iter().all(|row| row[0] == *app && row[7].parse::<f64>().is_ok()));
+    let mut rows = csv_rows(&table);
+    for row in &mut rows[1..] {
+        row[7] = format!("{:016x}", row[7].parse::<f64>().expect("a number").to_bits());
+    }
+    assert!(parquet_rows(dir.path(), "samples") == rows, "every value to its last bit");
 }

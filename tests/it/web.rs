@@ -10,6 +10,7 @@ mod site;
 pub(crate) const PAGES: &[&str] = &[
     "/ui/live",
     "/ui/trends",
+    "/ui/trends?app=1400000001&split=device",
     "/ui/users",
     "/ui/users?app=1400000001&q=zebra-al",
     "/ui/users/1400000001/zebra-alice",
@@ -29,6 +30,7 @@ pub(crate) const PAGES: &[&str] = &[
     "/ui/calls/{ended}/e2e/zebra-alice/zebra-bob",
     "/ui/calls/{ended}?view=lanes&sort=join&q=alice",
     "/ui/calls/{ended}?u=zebra-alice,zebra-bob",
+    "/ui/calls/{ended}?from=1795372000&to=1795372600&ev=stay",
     "/ui/calls/{running}",
     "/ui/calls/{running}?view=table",
     "/ui/calls/{inferred}",
@@ -43,5 +45,9 @@ pub(crate) const PAGES: &[&str] = &[
 pub(crate) const DATA: &[(&str, &str)] = &[
     ("/ui/data/call/{ended}?u=zebra-alice,zebra-bob&px=200", "application/json"),
     ("/ui/calls/{large}/rows?skip=40", "text/html; charset=utf-8"),
+    ("/ui/calls/{large}/events?evskip=40", "text/html; charset=utf-8"),
+    ("/ui/calls?format=csv", "text/csv; charset=utf-8"),
     ("/ui/calls/{ended}?view=table&format=csv", "text/csv; charset=utf-8"),
+    ("/ui/trends?format=csv", "text/csv; charset=utf-8"),
+    ("/ui/trends?format=csv&of=split&split=device", "text/csv; charset=utf-8"),
 ];

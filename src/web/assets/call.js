@@ -9,7 +9,7 @@ const SVG = "http://www.w3.org/2000/svg";
 const EDGE_PX = 7;
 const who = document.querySelector(".who");
 const box = document.querySelector(".lanes[data-from]");
-const events = document.querySelector(".events");
+const events = () => document.querySelector(".events");
 
 function start() {
   const time = new TimeModel(Number(box.dataset.from), Number(box.dataset.to));
@@ -37,8 +37,12 @@ function start() {
     const label = document.querySelector("#at");
     if (label) label.textContent = time.cursor === null ? "" : clock(time.cursor);
   };
+  let listed = listOf(time);
+  let listing = 0;
   const showZoom = () => {
     showLanes(time);
+    clearTimeout(listing);
+    if (listed !== listOf(time)) listing = setTimeout(() => list().then(() => (listed = listOf(time)), () => {}), 250);
     for (const one of charts) one.load(time, showCursor);
     showCursor();
   };
@@ -51,13 +55,25 @@ function start() {
   const watch = document.querySelector("#filter") ? page(time) : () => {};
   const pause = document.querySelector("#pause");
   if (pause) pausing(pause, follow(pause.dataset.call, async () => {
-    const fresh = await renew([".title h1", ".title .facts", "tr.map", "#rows", ".events ol"]);
+    const fresh = await renew([".title h1", ".title .facts", "tr.map", "#rows", ".events"]);
     time.grow(Number(fresh.querySelector(".lanes")?.dataset.to ?? time.to));
     watch();
   }));
   const chosen = box.querySelector("tr[aria-selected]");
   if (chosen) box.scrollTop = Math.max(0, chosen.offsetTop - box.querySelector("thead").offsetHeight);
   showZoom();
+}
+
+/** What the list of events depends on: the part that is shown. */
+const listOf = (time) => (events() ? `${time.a === time.from ? "" : time.a} ${time.b === time.to ? "" : time.b}` : "");
+
+/** Writes the list of events anew, for the part that is shown, from its begin. */
+async function list() {
+  const url = new URL(location.href);
+  url.searchParams.delete("evskip");
+  history.replaceState(null, "", url);
+  const part = await fragment(`${url.pathname}/events${url.search}`);
+  if (url.href === location.href) events().replaceChildren(part);
 }
 
 /** The zoom in every lane, on the axis and on the map. */
@@ -133,8 +149,8 @@ function listen(time, geometry, secondAt, measure) {
     else time.pin(end);
   });
   who.addEventListener("dblclick", (event) => { if (strip(event) || map(event)) time.reset(); });
-  events?.addEventListener("click", (event) => {
-    const item = event.target.closest("li[data-at]");
+  addEventListener("click", (event) => {
+    const item = event.target.closest?.(".events li[data-at]");
     if (item) time.pin(Number(item.dataset.at));
   });
   addEventListener("keydown", (event) => key(event, time));
@@ -165,7 +181,7 @@ function key(event, time) {
   keys[event.key]();
 }
 
-const moments = (which) => [...(events?.querySelectorAll(which) ?? [])].map((item) => Number(item.dataset.at));
+const moments = (which) => [...(events()?.querySelectorAll(which) ?? [])].map((item) => Number(item.dataset.at));
 
 /** When something began to be poor, or went wrong. */
 function problems(time) {
@@ -211,17 +227,19 @@ function walk(event, cell) {
   link.focus();
 }
 
+/** A part of a page, from the server. */
+async function fragment(url) {
+  const reply = await fetch(url);
+  if (!reply.ok) throw new Error(String(reply.status));
+  const part = document.createElement("template");
+  part.innerHTML = await reply.text();
+  return part.content;
+}
+
 /** Rows that come as they are scrolled to, or typed for. */
 function page(time) {
   const rows = () => box.querySelector("#rows");
   const form = document.querySelector("#filter");
-  const fragment = async (url) => {
-    const reply = await fetch(url);
-    if (!reply.ok) throw new Error(String(reply.status));
-    const part = document.createElement("template");
-    part.innerHTML = await reply.text();
-    return part.content;
-  };
   const below = (href) => {
     const url = new URL(href, location.href);
     url.pathname = `${location.pathname}/rows`;

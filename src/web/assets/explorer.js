@@ -295,7 +295,7 @@ function toTarget(hash) {
 if (form) {
   reveal(document);
   all("[data-plain]").forEach((one) => (one.hidden = true));
-  page.classList.add("live");
+  page.classList.add("tabbed");
   select("response");
   toTarget(location.hash);
   showHistory();

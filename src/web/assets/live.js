@@ -91,7 +91,7 @@ export function pausing(button, line, told = () => {}) {
   });
 }
 
-const panel = document.querySelector("section.live[data-src]");
+const panel = document.querySelector("section.now[data-src]");
 if (panel) start(panel);
 
 function start(panel) {

@@ -7,10 +7,19 @@ import { ticks } from "./time.js";
 const DASHES = [[], [6, 3], [12, 4], [2, 3], [8, 3, 2, 3], [1, 4]];
 const HEIGHT = 104;
 const HEAD = 16;
-/** Without a report for longer, nothing is known. */
-const SILENCE_S = 15;
+/** Strips of states: their height where they have a name, and how much of a chart all of them take at most. */
+const STRIP = 14;
+const STRIPS_MAX = 58;
 
-const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+/** A colour of the style as the canvas takes it, for the theme that `of` has. */
+const inks = new Map();
+const colour = (of, name) => {
+  if (!inks.has(name)) {
+    of.style.color = `var(--${name})`;
+    inks.set(name, getComputedStyle(of).color);
+  }
+  return inks.get(name);
+};
 const shown = (number) => number.toLocaleString("en", { maximumFractionDigits: 1 }).replaceAll(",", "\u2009");
 
 /** A round upper bound for an axis. */
@@ -61,6 +70,7 @@ export class Charts {
 
   draw(time) {
     if (!this.data) return;
+    inks.clear();
     for (const { chart, plot } of this.rows) {
       plot.canvas.setAttribute("aria-label", this.data.users.map((user) => user.told[chart.key]).join(". "));
       plot.draw(this.data, time);
@@ -130,14 +140,15 @@ export class Plot {
     const y = (value) => HEIGHT - 2 - (Math.min(value, top) / top) * (HEIGHT - HEAD);
     this.#bands(to, width, top, y);
     this.#grid(to, time, x, y, top, width);
-    if (chart.key === "bitrate") this.#states(to, data.states, x, width);
+    const names = this.#states(to, data, x, width);
     for (const line of lines) this.#line(to, data, line, x, y);
+    for (const [name, left, middle] of names) this.#label(to, name, left, middle, "text-2");
     this.#labels(to, top, y, width);
     canvas.dataset.top = String(top);
   }
 
   #grid(to, time, x, y, top, width) {
-    to.strokeStyle = colour("line");
+    to.strokeStyle = this.#ink("line");
     to.lineWidth = 1;
     to.setLineDash([]);
     to.beginPath();
@@ -159,10 +170,10 @@ export class Plot {
       const until = Math.min(bands[place + 1]?.[0] ?? top, top);
       const kind = place === 0 ? "fair" : "poor";
       to.globalAlpha = place === 0 ? 0.08 : 0.1;
-      to.fillStyle = colour(`${kind}-fill`);
+      to.fillStyle = this.#ink(`${kind}-fill`);
       to.fillRect(0, y(until), width, y(from) - y(until));
       to.globalAlpha = 1;
-      to.strokeStyle = colour(`${kind}-fill`);
+      to.strokeStyle = this.#ink(`${kind}-fill`);
       to.lineWidth = 1;
       to.setLineDash([1, 3]);
       to.beginPath();
@@ -174,7 +185,7 @@ export class Plot {
   }
 
   #line(to, data, line, x, y) {
-    to.strokeStyle = colour(`s${line.index + 1}`);
+    to.strokeStyle = this.#ink(`s${line.index + 1}`);
     to.lineWidth = 1.4;
     to.setLineDash(DASHES[(data.users.length > 1 ? line.place : line.index) % DASHES.length]);
     to.beginPath();
@@ -182,8 +193,7 @@ export class Plot {
     for (let n = 0; n < line.max.length; n++) {
       if (line.max[n] === null) continue;
       const at = x(data.t0 + (n + 0.5) * data.step);
-      // Between two reports there may be empty buckets; a longer silence is a gap.
-      const joins = last !== null && (n - last === 1 || (n - last) * data.step <= SILENCE_S);
+      const joins = last !== null && !this.#isBroken(line.place, last, n);
       to[joins ? "lineTo" : "moveTo"](at, y(line.max[n]));
       if (line.min[n] !== line.max[n]) to.lineTo(at, y(line.min[n]));
       last = n;
@@ -192,39 +202,67 @@ export class Plot {
     to.setLineDash([]);
   }
 
-  /** When the microphone or the camera was off, behind the lines, with its name where there is room. */
-  #states(to, states, x, width) {
-    const rows = [...new Set(states.map((state) => state.name))];
-    for (const { from, to: until, name } of states) {
+  /** Whether nothing is known between two buckets: the user was out, or silent for longer than reports are apart. */
+  #isBroken(place, before, after) {
+    const { t0, step, gap, users } = this.data;
+    if (after - before === 1) return false;
+    const [from, to] = [t0 + before * step, t0 + (after + 1) * step];
+    return (after - before) * step > gap || users[place].states.some((state) => state.kind === "out" && state.from < to && state.to > from);
+  }
+
+  #ink(name) {
+    return colour(this.canvas, name);
+  }
+
+  /** What a user's microphone, camera, device and line were, in strips behind the lines, with names where there is room. */
+  #states(to, data, x, width) {
+    const { kinds } = this.chart;
+    const all = data.users.flatMap(({ user, states }) =>
+      states.filter(({ kind }) => kinds.includes(kind)).map((state) => ({ ...state, name: data.users.length > 1 ? `${state.name} · ${user}` : state.name })),
+    );
+    // Each in the lowest strip that is free at that time.
+    const last = [];
+    for (const state of all.sort((one, other) => one.from - other.from)) {
+      const free = last.findIndex((before) => before.to <= state.from);
+      state.strip = free < 0 ? last.length : free;
+      if (last[state.strip]) last[state.strip].next = state.from;
+      last[state.strip] = state;
+    }
+    const height = Math.min(STRIP, STRIPS_MAX / Math.max(1, last.length));
+    const names = [];
+    for (const { from, to: until, name, strip, kind, next } of all) {
       const [left, right] = [Math.max(0, x(from)), Math.min(width, x(until))];
       if (right <= left) continue;
-      const top = HEIGHT - 16 - rows.indexOf(name) * 16;
-      to.fillStyle = colour("sunken");
-      to.fillRect(left, top, right - left, 14);
-      to.strokeStyle = colour("edge");
-      to.strokeRect(left + 0.5, top + 0.5, Math.max(1, right - left - 1), 13);
-      if (to.measureText(name).width + 8 > right - left) continue;
-      to.fillStyle = colour("text-2");
-      to.fillText(name, left + 4, top + 11);
+      const top = HEIGHT - 1 - (strip + 1) * (height + 1);
+      to.fillStyle = this.#ink("sunken");
+      to.fillRect(left, top, right - left, height);
+      to.strokeStyle = this.#ink(kind === "out" || kind === "lost" ? "poor-fill" : "edge");
+      to.strokeRect(left + 0.5, top + 0.5, Math.max(1, right - left - 1), Math.max(1, height - 1));
+      // Beside it, where the strip is too short for its name.
+      const wide = to.measureText(name).width + 6;
+      const at = wide <= right - left ? left : right;
+      const room = at === left ? right : Math.min(width, next === undefined ? width : x(next));
+      if (height === STRIP && at + wide <= room) names.push([name, at + 1, top + 7]);
     }
+    return names;
   }
 
   /** On a small ground, since a number over a line cannot be read. */
   #labels(to, top, y, width) {
-    const label = (text, at, right, ink) => {
-      const wide = to.measureText(text).width;
-      const left = right ? width - wide - 6 : 2;
-      to.globalAlpha = 0.85;
-      to.fillStyle = colour("surface");
-      to.fillRect(left, at - 7, wide + 4, 14);
-      to.globalAlpha = 1;
-      to.fillStyle = colour(ink);
-      to.fillText(text, left + 2, at + 4);
-    };
-    for (const value of [top, top / 2]) label(shown(value), Math.max(8, y(value)), false, "text-3");
+    for (const value of [top, top / 2]) this.#label(to, shown(value), 2, Math.max(8, y(value)), "text-3");
     (this.chart.bands ?? []).forEach(([from, name], place) => {
-      if (from < top) label(`${name} ≥ ${shown(from)}`, Math.max(8, y(from) - 8), true, place === 0 ? "fair" : "poor");
+      const text = `${name} ≥ ${shown(from)}`;
+      if (from < top) this.#label(to, text, width - to.measureText(text).width - 6, Math.max(8, y(from) - 8), place === 0 ? "fair" : "poor");
     });
+  }
+
+  #label(to, text, left, middle, ink) {
+    to.globalAlpha = 0.85;
+    to.fillStyle = this.#ink("surface");
+    to.fillRect(left, middle - 6, to.measureText(text).width + 4, 12);
+    to.globalAlpha = 1;
+    to.fillStyle = this.#ink(ink);
+    to.fillText(text, left + 2, middle + 4);
   }
 
   /** The value of a line at a moment, or of the last report before it, or null. */
@@ -232,7 +270,7 @@ export class Plot {
     const column = this.data?.users[place]?.lines[line.key]?.max;
     if (!column) return null;
     const here = Math.floor((second - this.data.t0) / this.data.step);
-    for (let n = here; n >= 0 && (here - n) * this.data.step <= SILENCE_S; n--) if (column[n] != null) return column[n];
+    for (let n = here; n >= 0; n--) if (column[n] != null) return n === here || !this.#isBroken(place, n, here) ? column[n] : null;
     return null;
   }
 }

@@ -114,13 +114,12 @@ pub(super) async fn page<S: Store>(
     (from, to): (&str, &str),
 ) -> Result<Shown, Trouble> {
     let words = context.view.prefs.lang;
-    let mut story = story::read(context, call).await?;
+    let story = story::read(context, call).await?;
     let pair = [from.to_owned(), to.to_owned()];
-    story.people.retain(|person| pair.contains(&person.user));
-    if story.people.len() != usize::from(from != to) + 1 {
+    if !story.has(&[from, to]) {
         return Err(Trouble::NotFound);
     }
-    let span = part(context.query, story.span);
+    let span = part(context.query, story.cast.span);
     let flows = flows(context, &story.call, &pair, span).await?;
     let side = |user: &str, peer: &str| {
         flows.get(user).and_then(|peers: &ByPeer| peers.get(peer)).cloned().unwrap_or_default()
@@ -137,18 +136,18 @@ pub(super) async fn page<S: Store>(
                 (api(context, &story, "DescribeCallDetailInfo", &[("UserIds", list(&pair))]))
             }
             (stages(context, &found))
-            div.lanes data-from=(story.span.from) data-to=(story.span.to) { table {
+            div.lanes data-from=(story.cast.span.from) data-to=(story.cast.span.to) { table {
                 (rows::columns())
                 thead {
                     (rows::map(words, &story))
-                    tr.axis { th scope="col" colspan="2" { (words.time()) } td { (rows::axis(story.span, context.view.prefs.zone)) } }
+                    tr.axis { th scope="col" colspan="2" { (words.time()) } td { (rows::axis(story.cast.span, context.view.prefs.zone)) } }
                 }
                 tbody #rows {}
             } }
             @for (half, title, user) in [(Half::Sender, words.sender(), from), (Half::Receiver, words.receiver(), to)] {
                 @let told = vec![(user.to_owned(), lines(half, &flows, (from, to), span))];
                 header { h2 { (title) ": " bdi { (user) } } @if half == Half::Sender { span #at .mono {} } }
-                div.charts data-src=(source(&story.call, from, to, half)) data-failed=(words.store_trouble()) { p.state { (words.loading()) } }
+                div.charts data-src=(source(&story.call, from, to, half)) data-failed=(words.store_trouble()) { p.state.wait { (words.loading()) } }
                 details.twin { summary { (words.as_table()) } (figures::table(context, &told)) }
             }
         }
@@ -181,7 +180,7 @@ fn stages<S>(context: &Context<'_, S>, found: &[Option<Found>]) -> Markup {
                     span.dim { (match stage.half { Half::Sender => words.sender(), Half::Receiver => words.receiver() }) }
                     b { ((stage.name)(words)) }
                     @match found {
-                        Some(found) => span class=(super::matrix::class(found.grade)) {
+                        Some(found) => span class=(found.grade.name()) {
                             (fill(words.worst_at(), &[&figures::number(found.worst), stage.unit, &zone.time(found.at)]))
                         },
                         None => span.dim { "– " (words.not_measured()) },

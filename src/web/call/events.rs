@@ -3,9 +3,11 @@
 use maud::{Markup, html};
 
 use super::story::{Story, is_problem};
-use super::{api, here};
-use crate::records::{Event, Kind, ReasonClass, Track};
+use super::{api, fill, here, part};
+use crate::records::{Event, Kind, Millis, ReasonClass, Track};
 use crate::web::Context;
+use crate::web::lanes::Span;
+use crate::web::query::{self, Query};
 use crate::web::words::Lang;
 
 /// Events that are listed beside the lanes.
@@ -59,42 +61,96 @@ impl Group {
     }
 }
 
-/// The events that are chosen, in order of time, and whether there are more.
-fn chosen<'a, S>(context: &Context<'_, S>, story: &'a Story) -> (Vec<&'a Event>, bool) {
-    let wanted = context.query.list("ev");
-    let is_wanted = |event: &&Event| wanted.is_empty() || wanted.contains(&Group::of(event).name());
+/// The events of one page of the list.
+struct Listed<'a> {
+    /// In order of time.
+    events: Vec<&'a Event>,
+    /// How many came before, and how many there are.
+    skip: usize,
+    of: usize,
+    /// The part of the call that they are from, where that is not all of it.
+    part: Option<Span>,
+}
+
+/// The events that are chosen: of some kinds, in the part that is shown.
+fn chosen<'a, S>(context: &Context<'_, S>, story: &'a Story) -> Listed<'a> {
+    let (wanted, span) = (context.query.list("ev"), part(context.query, story.cast.span));
+    let is_wanted = |event: &&Event| {
+        (span.from..=span.to).contains(&event.at.secs())
+            && (wanted.is_empty() || wanted.contains(&Group::of(event).name()))
+    };
     let mut events: Vec<&Event> =
         story.people.iter().flat_map(|person| &person.events).filter(is_wanted).collect();
     events.sort();
-    let has_more = events.len() > EVENTS_MAX;
-    events.truncate(EVENTS_MAX);
-    (events, has_more)
+    let of = events.len();
+    let skip = context.query.number("evskip").and_then(|skip| usize::try_from(skip).ok()).unwrap_or(0);
+    let skip = if skip < of { skip } else { 0 };
+    let events = events.into_iter().skip(skip).take(EVENTS_MAX).collect();
+    Listed { events, skip, of, part: (span != story.cast.span).then_some(span) }
 }
 
 pub(super) fn panel<S>(context: &Context<'_, S>, story: &Story) -> Markup {
+    html! { section.panel.events { (content(context, story)) } }
+}
+
+/// What is in the panel; a script asks for it anew when another part of the call is shown.
+pub(super) fn content<S>(context: &Context<'_, S>, story: &Story) -> Markup {
     let (words, zone) = (context.view.prefs.lang, context.view.prefs.zone);
-    let (events, has_more) = chosen(context, story);
+    let listed = chosen(context, story);
     let user = story.people.first().map(|person| person.user.clone());
     html! {
-        section.panel.events {
-            header { h2 { (words.events()) }
-                @if let Some(user) = user { (api(context, story, "DescribeUserEvent", &[("UserId", user)])) } }
-            (filter(context, story))
-            @if events.is_empty() { p.state { (words.no_events()) } }
-            ol tabindex="0" aria-label=(words.events()) {
-                @for event in &events {
-                    @let is_problem = Group::of(event) == Group::Problem;
-                    li data-at=(event.at.secs()) data-problem=[is_problem.then_some("1")] {
-                        time datetime=(event.at.secs()) title=(zone.full(event.at)) { (zone.time(event.at)) }
-                        div {
-                            @if is_problem { span.poor { "⚠ " (happened(words, event)) } }
-                            @else { span { (happened(words, event)) } }
-                            span.dim.clip { bdi { (event.user) } }
-                        }
+        header { h2 { (words.events()) }
+            @if let Some(user) = user { (api(context, story, "DescribeUserEvent", &[("UserId", user)])) } }
+        (filter(context, story))
+        @if let Some(span) = listed.part { (narrowed(context, story, span)) }
+        @if listed.events.is_empty() {
+            p.state { (if listed.part.is_some() { words.no_events_here() } else { words.no_events() }) }
+        }
+        ol tabindex="0" aria-label=(words.events()) {
+            @for event in &listed.events {
+                @let is_problem = Group::of(event) == Group::Problem;
+                li data-at=(event.at.secs()) data-problem=[is_problem.then_some("1")] {
+                    time datetime=(event.at.secs()) title=(zone.full(event.at)) { (zone.time(event.at)) }
+                    div {
+                        @if is_problem { span.poor { "⚠ " (happened(words, event)) } }
+                        @else { span { (happened(words, event)) } }
+                        span.dim.clip { bdi { (event.user) } }
                     }
                 }
             }
-            @if has_more { p.state { (words.events_cut()) } }
+        }
+        (pages(context, story, &listed))
+    }
+}
+
+/// Says that the list is of a part of the call, and leads to all of it.
+fn narrowed<S>(context: &Context<'_, S>, story: &Story, span: Span) -> Markup {
+    let (words, zone) = (context.view.prefs.lang, context.view.prefs.zone);
+    let time = |second: i64| zone.time(Millis::from_secs(second));
+    let kept = context.query.pairs().filter(|(name, _)| !["from", "to", "evskip"].contains(name));
+    let all = query::address(&here(&story.call), &kept.collect::<Vec<_>>());
+    html! {
+        p.note.narrowed { (fill(words.events_of_part(), &[&time(span.from), &time(span.to)])) " "
+            a data-own href=(all) { (words.show_all()) } }
+    }
+}
+
+/// Which events of how many these are, and the way to the others.
+fn pages<S>(context: &Context<'_, S>, story: &Story, listed: &Listed<'_>) -> Markup {
+    let words = context.view.prefs.lang;
+    let Listed { events, skip, of, .. } = listed;
+    let to = |skip: usize| {
+        let skip = (skip > 0).then(|| skip.to_string());
+        format!("{}{}", here(&story.call), context.query.with("evskip", skip.as_deref()))
+    };
+    let some = [skip + 1, skip + events.len(), *of].map(|number| number.to_string());
+    html! {
+        @if *of > EVENTS_MAX {
+            nav.pages.note aria-label=(words.pages()) {
+                @if *skip > 0 { a.button href=(to(skip.saturating_sub(EVENTS_MAX))) { (words.earlier()) } }
+                span { (some[0]) "–" (some[1]) " / " (some[2]) }
+                @if skip + events.len() < *of { a.button href=(to(skip + EVENTS_MAX)) { (words.later()) } }
+            }
         }
     }
 }
@@ -110,7 +166,8 @@ fn filter<S>(context: &Context<'_, S>, story: &Story) -> Markup {
                 @let others = wanted.iter().copied().filter(|name| *name != group.name());
                 @let next: Vec<&str> = if is_on { others.collect() } else { others.chain([group.name()]).collect() };
                 @let list = next.join(",");
-                a.tab href={ (here(&story.call)) (context.query.with("ev", (!list.is_empty()).then_some(&list))) }
+                @let first = Query::parse(context.query.with("evskip", None).trim_start_matches('?'));
+                a.tab href={ (here(&story.call)) (first.with("ev", (!list.is_empty()).then_some(&list))) }
                     aria-current=[is_on.then_some("true")] { (group.told(words)) }
             }
         }

@@ -8,6 +8,7 @@ use crate::records::Millis;
 use crate::web::data::{Chart, Drawn, Join, Line, Scale, drawn};
 use crate::web::lanes::Span;
 use crate::web::prefs::Prefs;
+use crate::web::sheet::Sheet;
 use crate::web::{Context, Shown};
 
 /// What one line comes to.
@@ -96,17 +97,15 @@ pub(super) fn table<S>(context: &Context<'_, S>, users: &[(String, Vec<Told>)]) 
 
 pub(super) fn csv(prefs: &Prefs, users: &[(String, Vec<Told>)]) -> Shown {
     let words = prefs.lang;
-    let mut out = csv::Writer::from_writer(Vec::new());
-    // Writing to memory cannot fail.
-    let _ = out.write_record(["user", "chart", "line", "unit", "median", "worst", "at_s"]);
+    let mut sheet = Sheet::new(&["user", "chart", "line", "unit", "median", "worst", "at_s"]);
     for (user, told) in users {
         for one in told {
             let (chart, line) = ((one.chart.name)(words), (one.line.name)(words));
             let (median, worst, at) = (number(one.median), number(one.worst), one.at.secs().to_string());
-            let _ = out.write_record([user, chart, line, one.chart.unit, &median, &worst, &at]);
+            sheet.row([user, chart, line, one.chart.unit, &median, &worst, &at]);
         }
     }
-    Shown::csv("quality", out.into_inner().unwrap_or_default())
+    sheet.shown("quality")
 }
 
 #[cfg(test)]

@@ -146,6 +146,19 @@ fn around(stretches: impl Iterator<Item = (i64, i64)>) -> Option<(i64, i64)> {
     stretches.reduce(|(a, b), (from, to)| (a.min(from), b.max(to)))
 }
 
+/// From the first to the last stretch that is poor for at least half of some: what is bad for fewer at another time has
+/// a reason of its own.
+fn shared(all: &[&Runs]) -> Option<(i64, i64)> {
+    let mut stretches: BTreeMap<i64, usize> = BTreeMap::new();
+    for (from, to) in all.iter().flat_map(|runs| poor(runs)) {
+        for stretch in from / STRETCH_S..to / STRETCH_S {
+            *stretches.entry(stretch).or_insert(0) += 1;
+        }
+    }
+    let many = stretches.into_iter().filter(|(_, count)| count * 2 >= all.len());
+    around(many.map(|(stretch, _)| (stretch * STRETCH_S, (stretch + 1) * STRETCH_S)))
+}
+
 /// Applies the rules: what explains most comes first.
 pub(super) fn find(all: &[&Seen]) -> Option<Finding> {
     let senders = bad_senders(all);
@@ -163,10 +176,11 @@ fn bad_senders(all: &[&Seen]) -> Vec<Finding> {
     }
     let mut found: Vec<(usize, Finding)> = Vec::new();
     for (sender, receivers) in by_sender {
-        let bad: Vec<&&Runs> = receivers.iter().filter(|runs| is_bad(runs)).collect();
-        let when = around(bad.iter().flat_map(|runs| poor(runs)));
-        if let Some((from, to)) = when.filter(|_| bad.len() >= MANY && bad.len() * 2 >= receivers.len()) {
-            let (poor, of) = (bad.len(), receivers.len());
+        let of = receivers.len();
+        let bad: Vec<&Runs> = receivers.into_iter().filter(|runs| is_bad(runs)).collect();
+        let when = shared(&bad).or_else(|| around(bad.iter().flat_map(|runs| poor(runs))));
+        if let Some((from, to)) = when.filter(|_| bad.len() >= MANY && bad.len() * 2 >= of) {
+            let poor = bad.len();
             found.push((poor, Finding::Sender { user: sender.to_owned(), poor, of, from, to }));
         }
     }
@@ -255,6 +269,18 @@ mod tests {
             seen("c", &[("s", &FINE), ("a", &FINE)]),
         ];
         let expected = Finding::Sender { user: "s".into(), poor: 2, of: 3, from: 100, to: 140 };
+        assert_eq!(found(&all), Some(expected));
+    }
+
+    #[test]
+    fn what_is_bad_for_one_receiver_at_another_time_is_no_part_of_the_finding() {
+        let also_late = [(100, 140, Grade::Poor), (140, 900, Grade::Good), (900, 960, Grade::Poor)];
+        let all = [
+            seen("a", &[("s", &BAD), ("b", &FINE)]),
+            seen("b", &[("s", &also_late), ("a", &FINE)]),
+            seen("c", &[("s", &BAD), ("a", &FINE)]),
+        ];
+        let expected = Finding::Sender { user: "s".into(), poor: 3, of: 3, from: 100, to: 140 };
         assert_eq!(found(&all), Some(expected));
     }
 

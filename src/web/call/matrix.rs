@@ -11,10 +11,13 @@ use crate::limits;
 use crate::records::quality::{Metric, Points};
 use crate::store::Store;
 use crate::web::score::{Grade, grade};
+use crate::web::sheet::Sheet;
 use crate::web::{Context, Shown, Trouble};
 
 /// Rows and columns of a matrix.
 const SIDE_MAX: usize = 30;
+/// Users whose pairs are read: more than the sides have, since who hears worst need not have the worst score.
+pub(super) const USERS: usize = 4 * SIDE_MAX;
 /// Stands for a peer that a client could not name.
 const NOBODY: &str = "?";
 
@@ -110,10 +113,8 @@ impl Matrix {
 }
 
 pub(super) async fn read<S: Store>(context: &Context<'_, S>, story: &Story) -> Result<Matrix, Trouble> {
-    // More than the sides have, since who hears worst need not have the worst score.
-    let users: Vec<String> =
-        story.people.iter().take(4 * SIDE_MAX).map(|person| person.user.clone()).collect();
-    let span = part(context.query, story.span);
+    let users: Vec<String> = story.people.iter().map(|person| person.user.clone()).collect();
+    let span = part(context.query, story.cast.span);
     Ok(Matrix::of(&flows(context, &story.call, &users, span).await?))
 }
 
@@ -122,12 +123,10 @@ pub(super) fn panel<S>(context: &Context<'_, S>, story: &Story, matrix: &Matrix)
     if matrix.cells.is_empty() {
         return html! { p.state { (words.no_pairs()) } };
     }
-    let some = matrix.receivers.len().min(limits::USER_IDS_FEW_MAX);
-    let asked = [("UserIds", list(&matrix.receivers[..some]))];
     html! {
         div.scroll tabindex="0" role="region" aria-label=(words.matrix()) {
             table.matrix {
-                caption { (words.matrix_hint()) " " (api(context, story, "DescribeCallDetailInfo", &asked)) }
+                caption { (words.matrix_hint()) }
                 thead { tr {
                     th scope="col" { (words.receiver()) " \\ " (words.sender()) }
                     @for sender in &matrix.senders { th.sender scope="col" { bdi title=(sender) { (sender) } } }
@@ -137,7 +136,7 @@ pub(super) fn panel<S>(context: &Context<'_, S>, story: &Story, matrix: &Matrix)
                         th.clip scope="row" { bdi { (receiver) } }
                         @for (column, sender) in matrix.senders.iter().enumerate() {
                             @match matrix.get(receiver, sender) {
-                                Some(cell) => td class={ "cell " (class(cell.grade)) } {
+                                Some(cell) => td class={ "cell " (cell.grade.name()) } {
                                     a href={ (e2e::path(&story.call, sender, receiver)) (zoom(context)) }
                                         tabindex=[(row + column > 0).then_some("-1")] { (cell.text()) }
                                 },
@@ -151,28 +150,24 @@ pub(super) fn panel<S>(context: &Context<'_, S>, story: &Story, matrix: &Matrix)
     }
 }
 
+/// The question behind the matrix: of as many receivers as one may ask for.
+pub(super) fn question<S>(context: &Context<'_, S>, story: &Story, matrix: &Matrix) -> Markup {
+    let some = matrix.receivers.len().min(limits::USER_IDS_FEW_MAX);
+    api(context, story, "DescribeCallDetailInfo", &[("UserIds", list(&matrix.receivers[..some]))])
+}
+
 /// The zoom, for another page of the same call.
 fn zoom<S>(context: &Context<'_, S>) -> String {
     context.query.only(&["from", "to", "t"])
 }
 
-pub(super) const fn class(grade: Grade) -> &'static str {
-    match grade {
-        Grade::Good => "good",
-        Grade::Fair => "fair",
-        Grade::Poor => "poor",
-    }
-}
-
 pub(super) fn csv(matrix: &Matrix) -> Shown {
-    let mut out = csv::Writer::from_writer(Vec::new());
-    // Writing to memory cannot fail.
-    let _ = out.write_record(["receiver", "sender", "metric", "worst", "grade"]);
+    let mut sheet = Sheet::new(&["receiver", "sender", "metric", "worst", "grade"]);
     for ((receiver, sender), cell) in &matrix.cells {
         let value = cell.value.to_string();
-        let _ = out.write_record([receiver, sender, cell.metric.name(), &value, class(cell.grade)]);
+        sheet.row([receiver, sender, cell.metric.name(), &value, cell.grade.name()]);
     }
-    Shown::csv("matrix", out.into_inner().unwrap_or_default())
+    sheet.shown("matrix")
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! [`story`] reads what the store tells of it; lanes, table, matrix, events, figures and finding each write one part of
 //! the page, on one axis of time. Lanes come 40 at a time, so a call of ten thousand opens like one of ten.
 
+mod cast;
 mod e2e;
 mod events;
 mod figures;
@@ -16,11 +17,12 @@ mod tests;
 
 use maud::{Markup, html};
 
+pub(super) use cast::Casts;
 pub(super) use events::happened;
 pub(super) use figures::{Told, sentence, told};
 use finding::Finding;
 pub(super) use rows::{joined, left};
-pub(super) use story::{ByPeer, Direction, events_of, find, flows, pinned};
+pub(super) use story::{ByPeer, Direction, events_of, find, flows, pinned, sessions_of};
 use story::{LANES, Story};
 
 use super::calls::state;
@@ -47,8 +49,13 @@ pub(super) async fn show<S: Store>(
         ["rows"] => {
             let skip = skip(context.query);
             let mut story = story::read(context, call).await?;
-            story.arrange(context, skip, LANES).await?;
+            story.arrange(context, (skip, LANES), false).await?;
             Ok(Shown::page(200, rows::rows(context, &story, skip)))
+        }
+        ["events"] => {
+            let mut story = story::read(context, call).await?;
+            story.arrange(context, (skip(context.query), LANES), false).await?;
+            Ok(Shown::page(200, events::content(context, &story)))
         }
         ["e2e", from, to] => e2e::page(context, call, (&text(from)?, &text(to)?)).await,
         _ => Err(Trouble::NotFound),
@@ -82,6 +89,16 @@ impl Face {
         }
     }
 
+    /// Which of those that are asked for are read: from where on, and how many.
+    const fn part(self, skip: usize, is_file: bool) -> (usize, usize) {
+        match self {
+            Face::Table if is_file => (0, usize::MAX),
+            Face::Table => (skip, table::TABLE_USERS),
+            Face::Matrix => (skip, matrix::USERS),
+            Face::Lanes | Face::Quality => (skip, LANES),
+        }
+    }
+
     const fn told(self, words: Lang) -> &'static str {
         match self {
             Face::Lanes => words.lanes(),
@@ -101,7 +118,8 @@ async fn page<S: Store>(context: &Context<'_, S>, call: Call) -> Result<Shown, T
     let (words, query) = (context.view.prefs.lang, context.query);
     let (face, skip, is_file) = (Face::of(query), skip(query), query.text("format") == Some("csv"));
     let mut story = story::read(context, call).await?;
-    story.arrange(context, skip, LANES).await?;
+    story.arrange(context, face.part(skip, is_file), face == Face::Table).await?;
+    let mut question = api(context, &story, "DescribeUserInfo", &[]);
     let body = match face {
         Face::Lanes => html! { (rows::panel(context, &story, skip)) (charts(context, &story)) },
         Face::Table if is_file => return Ok(table::csv(&story)),
@@ -111,6 +129,7 @@ async fn page<S: Store>(context: &Context<'_, S>, call: Call) -> Result<Shown, T
             if is_file {
                 return Ok(matrix::csv(&matrix));
             }
+            question = matrix::question(context, &story, &matrix);
             matrix::panel(context, &story, &matrix)
         }
         Face::Quality => {
@@ -118,15 +137,17 @@ async fn page<S: Store>(context: &Context<'_, S>, call: Call) -> Result<Shown, T
             if is_file {
                 return Ok(figures::csv(&context.view.prefs, &told));
             }
+            let users = list(&chosen(context, &story));
+            question = api(context, &story, "DescribeCallDetailInfo", &[("UserIds", users)]);
             figures::table(context, &told)
         }
     };
     let content = html! {
         (head(context, &story))
-        @if let Some(finding) = &story.finding { (found(context, &story, finding)) }
+        @if let Some(finding) = &story.cast.finding { (found(context, &story, finding)) }
         div.call {
             section.panel.who {
-                (bar(context, &story, face))
+                (bar(context, &story, face, &question))
                 (rows::overview(context, &story))
                 (body)
             }
@@ -150,7 +171,7 @@ fn part(query: &Query, whole: Span) -> Span {
 }
 
 /// A text with its parts, the first of which stands for `{0}`.
-fn fill(template: &str, parts: &[&str]) -> String {
+pub(super) fn fill(template: &str, parts: &[&str]) -> String {
     let mut text = String::with_capacity(template.len() + 32);
     let mut rest = template;
     while let Some((before, after)) = rest.split_once('{') {
@@ -164,7 +185,7 @@ fn fill(template: &str, parts: &[&str]) -> String {
 
 /// The question behind a panel: about this call, as much of what is shown as one question may ask for.
 fn api<S>(context: &Context<'_, S>, story: &Story, action: &str, more: &[(&str, String)]) -> Markup {
-    let span = part(context.query, story.span);
+    let span = part(context.query, story.cast.span);
     let longest = if action == "DescribeCallDetailInfo" {
         i64::try_from(limits::METRIC_WINDOW_S).unwrap_or(i64::MAX)
     } else {
@@ -219,8 +240,8 @@ fn found<S>(context: &Context<'_, S>, story: &Story, finding: &Finding) -> Marku
             fill(words.found_device(), &[user, &seconds, &loss, &cpu, &when[0], &when[1]])
         }
     };
-    let from = (from - AROUND_S).max(story.span.from).to_string();
-    let to = (to + AROUND_S).min(story.span.to).to_string();
+    let from = (from - AROUND_S).max(story.cast.span.from).to_string();
+    let to = (to + AROUND_S).min(story.cast.span.to).to_string();
     let user = finding.who().map(|user| story::pins(&[user]));
     let mut pairs = vec![("from", from.as_str()), ("to", to.as_str())];
     pairs.extend(user.as_deref().map(|user| ("u", user)));
@@ -243,7 +264,7 @@ async fn quality<S: Store>(
     context: &Context<'_, S>,
     story: &Story,
 ) -> Result<Vec<(String, Vec<Told>)>, Trouble> {
-    let (users, span) = (chosen(context, story), part(context.query, story.span));
+    let (users, span) = (chosen(context, story), part(context.query, story.cast.span));
     let mut flows = flows(context, &story.call, &users, span).await?;
     let told = |user: String| {
         let own = flows.remove(&user).unwrap_or_default();
@@ -272,9 +293,9 @@ fn head<S>(context: &Context<'_, S>, story: &Story) -> Markup {
                 div { dt { (words.started()) } dd { (time(call.created)) } }
                 div { dt { (words.ended_at()) } dd { @if let Some(end) = call.ended { (time(end)) } @else { "–" } } }
                 div { dt { (words.duration()) } dd { (duration(call.ended.unwrap_or(story.now).0 - call.created.0)) } }
-                div { dt { (words.users()) } dd { (story.users) } }
-                div { dt { (words.sessions()) } dd { (story.sessions) } }
-                div { dt { (words.peak()) } dd { (story.peak) } }
+                div { dt { (words.users()) } dd { (story.cast.members.len()) } }
+                div { dt { (words.sessions()) } dd { (story.cast.sessions) } }
+                div { dt { (words.peak()) } dd { (story.cast.peak) } }
                 @if !call.creator.is_empty() { div { dt { (words.creator()) } dd.clip { bdi { (call.creator) } } } }
                 div { dt { (words.source()) } dd { (call.source) @if !call.instance.is_empty() { " · " (call.instance) } } }
             }
@@ -283,7 +304,7 @@ fn head<S>(context: &Context<'_, S>, story: &Story) -> Markup {
 }
 
 /// The heading of the panel, with what one may do to it.
-fn bar<S>(context: &Context<'_, S>, story: &Story, face: Face) -> Markup {
+fn bar<S>(context: &Context<'_, S>, story: &Story, face: Face, question: &Markup) -> Markup {
     let (words, query, here) = (context.view.prefs.lang, context.query, here(&story.call));
     let kept = query.pairs().filter(|(name, _)| !["q", "sort", "skip"].contains(name));
     html! {
@@ -306,10 +327,15 @@ fn bar<S>(context: &Context<'_, S>, story: &Story, face: Face) -> Markup {
             }
             p.legend {
                 span.key.good { (words.good()) } span.key.fair { (words.fair()) } span.key.poor { (words.poor()) }
-                span.key.mark { (words.event()) } span.key.mark.problem { (words.ev_problem()) } span.key.hollow { (words.inferred()) }
+                @if face == Face::Lanes {
+                    span.key.mark { (words.event()) } span.key.mark.problem { (words.ev_problem()) }
+                    span.key.gap title=(words.key_inferred()) { (words.inferred()) }
+                    span.key.ring title=(words.key_ring()) { (words.end_not_seen()) }
+                    span.key.open { (words.still_inside()) }
+                }
             }
             span.tools {
-                (api(context, story, "DescribeUserInfo", &[]))
+                (question)
                 @if face != Face::Lanes { a href={ (here) (query.with("format", Some("csv"))) } { "CSV" } }
                 @else { a href={ (here) (Query::parse("view=table").with("format", Some("csv"))) } { "CSV" } }
                 (copy(words, words.copy_link(), None))
@@ -347,7 +373,7 @@ fn charts<S>(context: &Context<'_, S>, story: &Story) -> Markup {
                 span #at .mono {}
             }
             div #charts .charts data-src=(source) data-failed=(words.store_trouble()) {
-                p.state { (words.loading()) }
+                p.state.wait { (words.loading()) }
                 noscript { p.state { a href=(twin) { (words.as_table()) } } }
             }
         }

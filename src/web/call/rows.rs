@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::story::{self, Direction, LANES, Person, Story, is_problem};
 use super::{fill, here};
-use crate::records::{Attr, Event, JoinSource, LeaveSource, Session, device_type};
+use crate::records::{Attr, Event, JoinSource, LeaveSource, Millis, Session, device_type};
 use crate::web::Context;
 use crate::web::lanes::{self, Mark, Span, Stay};
 use crate::web::prefs::Zone;
@@ -15,16 +15,17 @@ use crate::web::words::Lang;
 pub(super) fn panel<S>(context: &Context<'_, S>, story: &Story, skip: usize) -> Markup {
     let (words, zone) = (context.view.prefs.lang, context.view.prefs.zone);
     html! {
-        div.lanes data-from=(story.span.from) data-to=(story.span.to) tabindex="0" role="region" aria-label=(words.lanes()) {
+        div.lanes data-from=(story.cast.span.from) data-to=(story.cast.span.to) tabindex="0" role="region" aria-label=(words.lanes()) {
+            (lanes::definitions())
             table {
                 (columns())
                 thead {
                     (map(words, story))
                     tr.axis { th scope="col" {
-                        (story.people.len()) " " (words.users())
-                        @if story.graded < story.users { " · " (fill(words.measured(), &[&story.graded.to_string()])) }
+                        (story.asked) " " (words.users())
+                        @if story.cast.graded < story.cast.members.len() { " · " (fill(words.measured(), &[&story.cast.graded.to_string()])) }
                     } th.number scope="col" { (words.score()) }
-                        td { (axis(story.span, zone)) } }
+                        td { (axis(story.cast.span, zone)) } }
                 }
                 tbody #rows { (rows(context, story, skip)) }
             }
@@ -41,8 +42,8 @@ pub(super) fn columns() -> Markup {
 pub(super) fn map(words: Lang, story: &Story) -> Markup {
     html! {
         tr.map {
-            th scope="col" colspan="2" { (words.in_room()) span.peak { (words.peak()) " " (story.peak) } }
-            td { (lanes::minimap(story.span, &story.stays, story.peak)) }
+            th scope="col" colspan="2" { (words.in_room()) span.peak { (words.peak()) " " (story.cast.peak) } }
+            td { (lanes::minimap(story.cast.span, &story.cast.outline, story.cast.peak)) }
         }
     }
 }
@@ -64,9 +65,9 @@ pub(super) fn axis(span: Span, zone: Zone) -> Markup {
 pub(super) fn rows<S>(context: &Context<'_, S>, story: &Story, skip: usize) -> Markup {
     let words = context.view.prefs.lang;
     let pinned = story::pinned(context.query);
-    let rest = story.people.len().saturating_sub(skip + LANES);
+    let rest = story.asked.saturating_sub(skip + LANES);
     html! {
-        @for person in story.people.iter().skip(skip).take(LANES) {
+        @for person in &story.people {
             (row(context, story, person, &pinned))
         }
         @if story.people.is_empty() {
@@ -88,7 +89,10 @@ fn row<S>(context: &Context<'_, S>, story: &Story, person: &Person, pinned: &[St
     let others: Vec<&str> = pinned.iter().filter(|user| **user != person.user).map(String::as_str).collect();
     let with: Vec<&str> =
         if place.is_some() { others } else { others.into_iter().chain([person.user.as_str()]).collect() };
-    let stay = |session| Stay { session, told: stayed(words, session, zone) };
+    let stay = |session| {
+        let sign = last_sign(person, session, story.now);
+        Stay { session, told: stayed(words, session, sign, zone), sign }
+    };
     let stays: Vec<Stay<'_>> = person.sessions.iter().map(|session| stay(&**session)).collect();
     let marks: Vec<Mark> = person.events.iter().map(mark).collect();
     let link = |users: &[&str]| {
@@ -105,18 +109,17 @@ fn row<S>(context: &Context<'_, S>, story: &Story, person: &Person, pinned: &[St
                         (if place.is_some() { "−" } else { "+" }) span.sr { (words.compare_charts()) " " (person.user) }
                     }
                 }
-                span.sr { (told(words, person, zone)) }
+                span.sr { (told(words, person, &stays)) }
             }
             td.number { (score_of(person)) }
-            td.strip { (lanes::lane(story.span, &stays, &person.runs, &marks, story.now)) }
+            td.strip { (lanes::lane(story.cast.span, &stays, &person.runs, &marks, story.now)) }
         }
     }
 }
 
 /// What a row says to who cannot see its lane.
-fn told(words: Lang, person: &Person, zone: Zone) -> String {
-    let mut text: String =
-        person.sessions.iter().map(|session| format!("{}. ", stayed(words, session, zone))).collect();
+fn told(words: Lang, person: &Person, stays: &[Stay<'_>]) -> String {
+    let mut text: String = stays.iter().map(|stay| format!("{}. ", stay.told)).collect();
     let poor = person.runs.iter().filter(|(.., grade)| *grade == Grade::Poor).count();
     if person.score.is_some() {
         text += &fill(words.poor_times(), &[&poor.to_string()]);
@@ -124,9 +127,24 @@ fn told(words: Lang, person: &Person, zone: Zone) -> String {
     text
 }
 
-/// When a user came and left.
-fn stayed(words: Lang, session: &Session, zone: Zone) -> String {
-    format!("{} – {}", joined(words, session, zone), left(words, session, zone))
+/// When a user came and left; where the leave is inferred, also when there was the last sign.
+fn stayed(words: Lang, session: &Session, sign: i64, zone: Zone) -> String {
+    let known = format!("{} – {}", joined(words, session, zone), left(words, session, zone));
+    match session.leave_source {
+        LeaveSource::Open | LeaveSource::Seen => known,
+        LeaveSource::RoomClosed | LeaveSource::Superseded | LeaveSource::EmitterReset | LeaveSource::Idle => {
+            let last = fill(words.last_sign(), &[&zone.time(Millis::from_secs(sign))]);
+            format!("{known}, {last}")
+        }
+    }
+}
+
+/// The last second of a stay at which there was a sign of the user: something happened, or was measured.
+fn last_sign(person: &Person, session: &Session, now: Millis) -> i64 {
+    let (from, to) = (session.joined.secs(), session.left.unwrap_or(now).secs());
+    let events = person.events.iter().map(|event| event.at.secs()).filter(|at| from <= *at && *at < to);
+    let measured = person.runs.iter().filter(|(begin, end, _)| *begin < to && *end > from);
+    events.chain(measured.map(|(_, end, _)| *end.min(&to))).max().unwrap_or(from)
 }
 
 fn mark(event: &Event) -> Mark {
@@ -184,7 +202,7 @@ fn ranked(all: &[(String, usize)]) -> Vec<(&str, usize)> {
 /// A large call in numbers, before the lanes of those that were poorly off.
 pub(super) fn overview<S>(context: &Context<'_, S>, story: &Story) -> Markup {
     let words = context.view.prefs.lang;
-    let Some(crowd) = &story.crowd else { return html! {} };
+    let Some(crowd) = &story.cast.crowd else { return html! {} };
     let [good, fair, poor, unknown] = crowd.by_score;
     let list = |title: &str, counts: Vec<(&str, usize)>| {
         html! {
@@ -205,7 +223,7 @@ pub(super) fn overview<S>(context: &Context<'_, S>, story: &Story) -> Markup {
     let count = |number: usize| number.to_string();
     html! {
         section.overview aria-label=(words.overview()) {
-            p { (fill(words.crowd(), &[&count(story.users), &count(story.graded)])) }
+            p { (fill(words.crowd(), &[&count(story.cast.members.len()), &count(story.cast.graded)])) }
             div {
                 (list(words.score(), scores))
                 (list("SDK", ranked(&crowd.by_sdk)))

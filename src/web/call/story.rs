@@ -1,14 +1,13 @@
 //! What the store tells of a call: who was there, how it was for whom.
 
-use std::cmp::{Ordering, Reverse};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::finding::{self, Seen};
+use super::cast::{self, Cast, Member};
+use super::finding::Seen;
 use crate::records::quality::{GAP_MS_MAX, Metric, Points, Series, metrics};
 use crate::records::{Call, CommId, Event, Millis, ReasonClass, Session};
 use crate::store::{SampleQuery, SessionQuery, Store, UserQuery};
-use crate::web::calls::peak;
 use crate::web::lanes::Span;
 use crate::web::query::Query;
 use crate::web::score::{self, Runs};
@@ -16,43 +15,21 @@ use crate::web::{Context, Trouble};
 
 /// Lanes that are written at a time.
 pub(super) const LANES: usize = 40;
-/// Users that are graded to find the worst. Of a larger call they are those that look most like trouble.
-const GRADED_MAX: usize = 200;
-/// From more users on, a call opens with an overview, and has lanes only for those that were poorly off.
-const CROWD_MIN: usize = 2_001;
 /// Sessions of a call that a page reads.
 const SESSIONS_MAX: usize = 100_000;
+/// Users that are read at one time, so that a file of all of them has their measurements in memory by parts only.
+const READ_MAX: usize = 200;
 /// Users that are compared in the charts at one time.
 pub(super) const PINNED_MAX: usize = 6;
 
-/// One user of a call.
+/// One user of a call, as far as the page shows it.
 pub(super) struct Person {
     pub(super) user: String,
     /// The newest first.
     pub(super) sessions: Vec<Arc<Session>>,
     pub(super) runs: Runs,
     pub(super) score: Option<f64>,
-    is_graded: bool,
-    pub(super) seen: Option<Seen>,
     pub(super) events: Vec<Event>,
-}
-
-impl Person {
-    pub(super) fn newest(&self) -> &Session {
-        &self.sessions[0]
-    }
-
-    pub(super) fn joined(&self) -> Millis {
-        self.sessions.iter().map(|session| session.joined).min().unwrap_or(Millis(0))
-    }
-
-    /// How much records alone speak of trouble: connections that were lost, then returns.
-    fn suspicion(&self) -> (usize, usize) {
-        let is_lost = |session: &&Arc<Session>| {
-            session.leave_reason.as_ref().is_some_and(|reason| is_problem(reason.class))
-        };
-        (self.sessions.iter().filter(is_lost).count(), self.sessions.len())
-    }
 }
 
 /// Whether something went wrong that a viewer should notice.
@@ -73,7 +50,7 @@ pub(super) fn is_problem(class: ReasonClass) -> bool {
 }
 
 /// What lanes and charts are about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::web) enum Direction {
     /// All that a user measured.
     Both,
@@ -102,34 +79,17 @@ impl Direction {
     }
 }
 
-/// What is known of a call.
+/// What a page tells of a call.
 pub(super) struct Story {
     pub(super) call: Call,
-    /// Those that are shown, in their order.
+    /// All there are, in short.
+    pub(super) cast: Arc<Cast>,
+    /// Those that the page shows, in their order.
     pub(super) people: Vec<Person>,
-    /// All there are.
-    pub(super) users: usize,
-    pub(super) sessions: usize,
-    /// When everybody came and went, for the line of how many were there.
-    pub(super) stays: Vec<(Millis, Millis)>,
-    pub(super) peak: usize,
-    pub(super) span: Span,
+    /// Of how many that were asked for these are a part.
+    pub(super) asked: usize,
     pub(super) now: Millis,
     pub(super) direction: Direction,
-    /// How many were graded to find the worst.
-    pub(super) graded: usize,
-    /// What a large call is made of; it has lanes only for those that were poorly off.
-    pub(super) crowd: Option<Crowd>,
-    pub(super) finding: Option<finding::Finding>,
-}
-
-/// A large call in numbers.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Crowd {
-    /// Good, fair, poor, unknown.
-    pub(super) by_score: [usize; 4],
-    pub(super) by_sdk: Vec<(String, usize)>,
-    pub(super) by_device: Vec<(String, usize)>,
 }
 
 /// The call at an address, if the viewer may see it.
@@ -157,7 +117,7 @@ pub(super) fn pins<T: AsRef<str>>(users: &[T]) -> String {
     parts.collect::<Vec<_>>().join(",")
 }
 
-async fn sessions_of<S: Store>(
+pub(in crate::web) async fn sessions_of<S: Store>(
     context: &Context<'_, S>,
     call: &Call,
     users: Option<&[String]>,
@@ -176,131 +136,106 @@ async fn sessions_of<S: Store>(
     Ok(context.store.sessions(&query).await?)
 }
 
-/// The seconds of a call, as far as anybody was there.
-pub(super) fn whole(call: &Call, sessions: &[Arc<Session>], now: Millis) -> Span {
-    let end = call.ended.unwrap_or(now);
-    let first = sessions.iter().map(|session| session.joined).min().unwrap_or(call.created).min(call.created);
-    let last = sessions.iter().map(|session| session.left.unwrap_or(now)).max().unwrap_or(end).max(end);
-    Span { from: first.secs(), to: last.secs().max(first.secs() + 1) }
+/// Reads a call: everybody in short, and nobody that is shown yet.
+pub(super) async fn read<S: Store>(context: &Context<'_, S>, call: Call) -> Result<Story, Trouble> {
+    let direction = Direction::of(context.query);
+    let cast = cast::read(context, &call, direction).await?;
+    Ok(Story { call, cast, people: Vec::new(), asked: 0, now: context.now, direction })
 }
 
-/// Reads a call: everybody in order, and how it was for those that are few enough, or look most like trouble.
-pub(super) async fn read<S: Store>(context: &Context<'_, S>, call: Call) -> Result<Story, Trouble> {
-    let sessions = sessions_of(context, &call, None).await?;
-    let span = whole(&call, &sessions, context.now);
-    let last = Millis::from_secs(span.to);
-    let stays: Vec<(Millis, Millis)> =
-        sessions.iter().map(|session| (session.joined, session.left.unwrap_or(last))).collect();
-    let count = sessions.len();
-    let mut by_user: BTreeMap<String, Vec<Arc<Session>>> = BTreeMap::new();
-    for session in sessions {
-        by_user.entry(session.user.clone()).or_default().push(session);
-    }
-    let person = |(user, sessions)| Person {
-        user,
-        sessions,
-        runs: Runs::new(),
-        score: None,
-        is_graded: false,
-        seen: None,
-        events: Vec::new(),
+/// How it was for users of a call, in a direction: stretches of time, and what the rules of the finding see.
+pub(super) async fn grade<S: Store>(
+    context: &Context<'_, S>,
+    call: &Call,
+    users: &[String],
+    span: Span,
+    direction: Direction,
+) -> Result<BTreeMap<String, (Runs, Seen)>, Trouble> {
+    let flows = flows(context, call, users, span).await?;
+    let nothing = ByPeer::new();
+    let of_user = |user: &String| {
+        let own = flows.get(user).unwrap_or(&nothing);
+        let received = || own.iter().filter(|(peer, _)| !peer.is_empty()).flat_map(|(_, metrics)| metrics);
+        let sent = || {
+            let by_others = flows.values().filter_map(|peers| peers.get(user));
+            own.get("").into_iter().chain(by_others).flatten()
+        };
+        let runs = match direction {
+            Direction::Both => score::runs(own.values().flatten()),
+            Direction::Received => score::runs(received()),
+            Direction::Sent => score::runs(sent()),
+        };
+        (user.clone(), (runs, Seen::of(user, own)))
     };
-    let people: Vec<Person> = by_user.into_iter().map(person).collect();
-    let mut story = Story {
-        users: people.len(),
-        sessions: count,
-        peak: peak(stays.iter().copied()),
-        call,
-        people,
-        stays,
-        span,
-        now: context.now,
-        direction: Direction::of(context.query),
-        graded: 0,
-        crowd: None,
-        finding: None,
-    };
-    story.grade_suspects(context).await?;
-    let seen: Vec<&Seen> = story.people.iter().filter_map(|person| person.seen.as_ref()).collect();
-    story.finding = finding::find(&seen);
-    if story.users >= CROWD_MIN {
-        story.crowd = Some(crowd(&story.people));
-    }
-    Ok(story)
+    Ok(users.iter().map(of_user).collect())
 }
 
 impl Story {
-    async fn grade_suspects<S: Store>(&mut self, context: &Context<'_, S>) -> Result<(), Trouble> {
-        self.people
-            .sort_by_cached_key(|person| (Reverse(person.suspicion()), person.joined(), person.user.clone()));
-        let some = self.people.len().min(GRADED_MAX);
-        self.grade(context, 0, some).await?;
-        self.graded = self.people.iter().filter(|person| person.score.is_some()).count();
-        Ok(())
-    }
-
-    /// Grades the people of a slice.
-    async fn grade<S: Store>(
-        &mut self,
-        context: &Context<'_, S>,
-        from: usize,
-        to: usize,
-    ) -> Result<(), Trouble> {
-        let asked: Vec<String> = (self.people[from..to].iter())
-            .filter(|person| !person.is_graded)
-            .map(|person| person.user.clone())
-            .collect();
-        let flows = flows(context, &self.call, &asked, self.span).await?;
-        let nothing = ByPeer::new();
-        for person in self.people[from..to].iter_mut().filter(|person| !person.is_graded) {
-            let own = flows.get(&person.user).unwrap_or(&nothing);
-            let received =
-                || own.iter().filter(|(peer, _)| !peer.is_empty()).flat_map(|(_, metrics)| metrics);
-            let sent = || {
-                let by_others = flows.values().filter_map(|peers| peers.get(&person.user));
-                own.get("").into_iter().chain(by_others).flatten()
-            };
-            person.runs = match self.direction {
-                Direction::Both => score::runs(own.values().flatten()),
-                Direction::Received => score::runs(received()),
-                Direction::Sent => score::runs(sent()),
-            };
-            person.score = score::score(&person.runs);
-            person.is_graded = true;
-            person.seen = Some(Seen::of(&person.user, own));
-        }
-        Ok(())
-    }
-
-    /// Keeps those that are asked for, puts them into order, and reads all that is shown of a part of them.
+    /// Reads a part of those that are asked for, in their order. `everybody`: also those of a large call that were
+    /// well off.
     pub(super) async fn arrange<S: Store>(
         &mut self,
         context: &Context<'_, S>,
-        skip: usize,
-        take: usize,
+        (skip, take): (usize, usize),
+        everybody: bool,
     ) -> Result<(), Trouble> {
         let wanted = context.query.text("q").map(str::to_lowercase);
         let pinned = pinned(context.query);
-        if let Some(part) = wanted {
-            self.people.retain(|person| person.user.to_lowercase().contains(&part));
-        } else if self.crowd.is_some() {
-            let is_poor =
-                |person: &Person| person.runs.iter().any(|(.., grade)| *grade == score::Grade::Poor);
-            self.people.retain(|person| is_poor(person) || pinned.contains(&person.user));
+        let cast = Arc::clone(&self.cast);
+        let is_asked = |member: &&Member| match &wanted {
+            Some(part) => member.user.to_lowercase().contains(part),
+            None if cast.crowd.is_some() && !everybody => member.is_poor() || pinned.contains(&member.user),
+            None => true,
+        };
+        let mut asked: Vec<&Member> = cast.members.iter().filter(is_asked).collect();
+        if context.query.text("sort") == Some("join") {
+            asked.sort_by(|a, b| cast::by_join(a, b));
         }
-        let by_join = context.query.text("sort") == Some("join");
-        self.people.sort_by(|a, b| {
-            let score = |person: &Person| person.score.unwrap_or(f64::INFINITY);
-            let worst = if by_join { Ordering::Equal } else { score(a).total_cmp(&score(b)) };
-            worst.then_with(|| a.joined().cmp(&b.joined())).then_with(|| a.user.cmp(&b.user))
-        });
-        let from = skip.min(self.people.len());
-        let to = skip.saturating_add(take).min(self.people.len());
-        self.grade(context, from, to).await?;
-        for person in &mut self.people[from..to] {
-            person.events = events_of(context, &self.call, &person.user).await?;
+        self.asked = asked.len();
+        let shown: Vec<&Member> = asked.into_iter().skip(skip).take(take).collect();
+        for part in shown.chunks(READ_MAX) {
+            let people = self.people_of(context, part).await?;
+            self.people.extend(people);
         }
         Ok(())
+    }
+
+    /// Whether all these are in the call.
+    pub(super) fn has(&self, users: &[&str]) -> bool {
+        let mut all = users.iter();
+        all.all(|user| self.cast.members.iter().any(|member| member.user == **user))
+    }
+
+    async fn people_of<S: Store>(
+        &self,
+        context: &Context<'_, S>,
+        members: &[&Member],
+    ) -> Result<Vec<Person>, Trouble> {
+        let names: Vec<String> = members.iter().map(|member| member.user.clone()).collect();
+        let mut sessions: BTreeMap<String, Vec<Arc<Session>>> = BTreeMap::new();
+        for session in sessions_of(context, &self.call, Some(&names)).await? {
+            sessions.entry(session.user.clone()).or_default().push(session);
+        }
+        let rest = members.iter().filter(|member| member.graded.is_none());
+        let rest: Vec<String> = rest.map(|member| member.user.clone()).collect();
+        let mut graded = grade(context, &self.call, &rest, self.cast.span, self.direction).await?;
+        let mut people = Vec::with_capacity(members.len());
+        for Member { user, graded: known, .. } in members {
+            // Who left the store since the call was read is not shown.
+            let Some(sessions) = sessions.remove(user) else { continue };
+            let runs = match known {
+                Some(runs) => runs.clone(),
+                None => graded.remove(user).map(|(runs, _)| runs).unwrap_or_default(),
+            };
+            people.push(Person {
+                user: user.clone(),
+                sessions,
+                score: score::score(&runs),
+                runs,
+                events: events_of(context, &self.call, user).await?,
+            });
+        }
+        Ok(people)
     }
 }
 
@@ -312,31 +247,6 @@ pub(in crate::web) async fn events_of<S: Store>(
 ) -> Result<Vec<Event>, Trouble> {
     let query = UserQuery { app: call.app, comm_id: &call.comm_id, user, horizon: context.horizon() };
     Ok(context.store.user_events(&query).await?)
-}
-
-fn crowd(people: &[Person]) -> Crowd {
-    use crate::records::{Attr, device_type};
-    let mut found = Crowd::default();
-    let (mut sdks, mut devices) = (BTreeMap::new(), BTreeMap::new());
-    for person in people {
-        found.by_score[match person.score {
-            Some(score) if score >= score::GOOD_MIN => 0,
-            Some(score) if score >= score::FAIR_MIN => 1,
-            Some(_) => 2,
-            None => 3,
-        }] += 1;
-        let attrs = &person.newest().attrs;
-        *sdks.entry(attrs.get(&Attr::SdkVersion).map_or("", String::as_str)).or_insert(0) += 1;
-        *devices.entry(device_type(attrs)).or_insert(0) += 1;
-    }
-    let ranked = |counts: BTreeMap<&str, usize>| {
-        let mut all: Vec<(String, usize)> =
-            counts.into_iter().map(|(name, count)| (name.to_owned(), count)).collect();
-        all.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-        all
-    };
-    (found.by_sdk, found.by_device) = (ranked(sdks), ranked(devices));
-    found
 }
 
 /// The metrics of one user, by peer (`""`: what the user sent).

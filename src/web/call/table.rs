@@ -10,6 +10,7 @@ use crate::records::Millis;
 use crate::records::{Attr, LeaveSource, Session, device_type};
 use crate::web::prefs::duration;
 use crate::web::score;
+use crate::web::sheet::Sheet;
 use crate::web::words::Lang;
 use crate::web::{Context, Shown};
 
@@ -22,7 +23,7 @@ fn attr(session: &Session, attr: Attr) -> &str {
 
 pub(super) fn table<S>(context: &Context<'_, S>, story: &Story, skip: usize) -> Markup {
     let words = context.view.prefs.lang;
-    let rest = story.people.len().saturating_sub(skip + TABLE_USERS);
+    let rest = story.asked.saturating_sub(skip + TABLE_USERS);
     html! {
         div.scroll tabindex="0" role="region" aria-label=(words.table()) {
             table {
@@ -33,7 +34,7 @@ pub(super) fn table<S>(context: &Context<'_, S>, story: &Story, skip: usize) -> 
                     th.number scope="col" { (words.score()) } th scope="col" { (words.worst_minute()) }
                 } }
                 tbody {
-                    @for person in story.people.iter().skip(skip).take(TABLE_USERS) {
+                    @for person in &story.people {
                         @for session in &person.sessions { (row(context, story, person, session)) }
                     }
                 }
@@ -79,9 +80,8 @@ fn row<S>(context: &Context<'_, S>, story: &Story, person: &Person, session: &Se
 
 /// All sessions as a file: moments as epoch seconds, and how they are known.
 pub(super) fn csv(story: &Story) -> Shown {
-    let mut out = csv::Writer::from_writer(Vec::new());
     let second = |at: Option<Millis>| at.map_or_else(String::new, |at| at.secs().to_string());
-    let header = [
+    let mut sheet = Sheet::new(&[
         "user",
         "joined_s",
         "join_known_by",
@@ -94,13 +94,11 @@ pub(super) fn csv(story: &Story) -> Shown {
         "reason",
         "score",
         "worst_minute_s",
-    ];
-    // Writing to memory cannot fail.
-    let _ = out.write_record(header);
+    ]);
     for person in &story.people {
         for session in &person.sessions {
             let end = session.left.unwrap_or(story.now);
-            let _ = out.write_record([
+            sheet.row([
                 person.user.as_str(),
                 &second(Some(session.joined)),
                 session.join_source.name(),
@@ -116,5 +114,5 @@ pub(super) fn csv(story: &Story) -> Shown {
             ]);
         }
     }
-    Shown::csv("sessions", out.into_inner().unwrap_or_default())
+    sheet.shown("sessions")
 }

@@ -242,7 +242,9 @@ async fn the_page_says_what_was_found_and_how_leaves_are_known() {
     );
     assert!(page.contains(&found), "{page}");
     assert!(page.contains(&format!("?from={}&amp;to={}&amp;u=", BEGIN_S + 540, BEGIN_S + 760)));
-    assert!(page.contains("inferred: the room was closed") && page.contains("class=\"end hollow\""));
+    assert!(page.contains("inferred: the room was closed") && page.contains("class=\"ring\""));
+    assert!(page.contains("class=\"ring problem\""), "a leave by timeout has a hollow end");
+    assert!(page.contains("(inferred: the room was closed), last sign 08:45:"), "{page}");
     assert!(page.contains("mark problem") && page.contains("connection lost"));
     let action = |name: &str| format!("/ui/explorer/{name}?p.CommId=");
     for name in ["DescribeUserInfo", "DescribeUserEvent", "DescribeCallDetailInfo"] {
@@ -277,6 +279,43 @@ async fn filters_order_and_files_do_what_their_address_says() {
 }
 
 #[tokio::test]
+async fn the_list_of_events_is_of_the_part_that_is_shown_and_has_pages() {
+    let pages = pages(plain_call("r", 100, 3), Vec::new()).await;
+    let here = address("r");
+    let all = get(&pages, &here).await;
+    assert_eq!(values(&all, "data-at").len(), 200);
+    assert!(all.contains("1–200 / 240") && all.contains("?evskip=200") && !all.contains("Show all"));
+    let rest = get(&pages, &format!("{here}?evskip=200")).await;
+    assert_eq!(values(&rest, "data-at").len(), 40);
+    assert!(rest.contains("201–240 / 240") && rest.contains("Earlier") && !rest.contains("Later"));
+    assert!(!rest.contains("evskip=200&amp;ev"), "another kind begins with its first");
+    let (from, to) = (BEGIN_S + 1_000, BEGIN_S + 1_100);
+    let part = get(&pages, &format!("{here}?from={from}&to={to}")).await;
+    let seconds: Vec<i64> = values(&part, "data-at").iter().map(|at| at.parse().unwrap()).collect();
+    assert!(!seconds.is_empty() && seconds.iter().all(|at| (from..=to).contains(at)), "{seconds:?}");
+    assert!(part.contains("Only 08:46:40 to 08:48:20, the part") && part.contains("Show all"));
+    let fragment = get(&pages, &format!("{here}/events?from={from}&to={to}")).await;
+    assert!(fragment.starts_with("<header>") && part.contains(&fragment), "{fragment}");
+    let quiet = get(&pages, &format!("{here}?from={}&to={}", BEGIN_S + 4_900, BEGIN_S + 5_000)).await;
+    assert!(quiet.contains("Nothing was told in this part of the call."), "{quiet}");
+}
+
+#[tokio::test]
+async fn a_call_that_is_over_still_shows_what_comes_late() {
+    let pages = pages(plain_call("r", 10, 1), Vec::new()).await;
+    let here = address("r");
+    let rows = || async { values(&get(&pages, &here).await, "data-user") };
+    assert_eq!((rows().await.len(), rows().await.len()), (10, 10));
+    pages.store.append(vec![event("r", "late", Kind::UserJoined, 50)]).await.unwrap();
+    assert!(rows().await.contains(&"late".to_owned()));
+    let loss = vec![(Metric::AudioLoss, (60..90).map(|s| (at(s), 9.0)).collect())];
+    pages.store.append_samples(vec![series("r", "late", "user-00001", loss)]).await.unwrap();
+    assert_eq!(rows().await[0], "late", "the worst is first");
+    pages.store.append(vec![event("r", "", Kind::EmitterReset, 40)]).await.unwrap();
+    assert_ne!(rows().await[0], "late", "the restart parted the call");
+}
+
+#[tokio::test]
 async fn the_matrix_leads_to_the_pair_and_the_pair_says_where_it_broke() {
     let (events, samples) = hostile_call();
     let pages = pages(events, samples).await;
@@ -290,6 +329,7 @@ async fn the_matrix_leads_to_the_pair_and_the_pair_says_where_it_broke() {
     assert!(broken.split("</li>").next().unwrap().contains("worst 9 % at 08:40:00"), "{broken}");
     let outside =
         get(&pages, &format!("{}?view=matrix&from={}&to={}", address(ROOM), BEGIN_S, BEGIN_S + 300)).await;
+    assert_eq!(matrix.matches("/DescribeCallDetailInfo?").count(), 1, "one question behind one panel");
     assert!(matrix.contains("9.0 %") && !outside.contains("9.0 %"), "the cells are of what is shown");
 }
 
@@ -324,5 +364,13 @@ async fn pages_are_small_however_large_the_call() {
     let searched = get(&pages, &format!("{}?q=user-09", address("crowd"))).await;
     assert_eq!(values(&searched, "data-user").len(), 40);
     check(&searched, 25_000);
-    check(&get(&pages, &format!("{}?view=table&q=user-0", address("crowd"))).await, 120_000);
+    let table = get(&pages, &format!("{}?view=table&skip=500", address("crowd"))).await;
+    assert_eq!(
+        table.matches("<td class=\"clip\">").count(),
+        500,
+        "the table has those that were well off, too"
+    );
+    check(&table, 120_000);
+    let file = ask(&pages, &format!("{}?view=table&format=csv", address("crowd"))).await;
+    assert_eq!(file.body.split(|byte| *byte == b'\n').count(), 10_002);
 }

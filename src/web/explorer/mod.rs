@@ -64,7 +64,7 @@ pub(super) fn index<S>(context: &Context<'_, S>) -> Shown {
     let content = html! {
         div.explorer {
             (panels::actions(lang, None, q))
-            section.panel.found {
+            section.panel.hits {
                 header { h1 { (lang.explorer()) } span.dim { (found.len()) " " (lang.actions_found()) } }
                 @if found.is_empty() { div.state { p { (lang.nothing_found()) } } }
                 @for action in found {

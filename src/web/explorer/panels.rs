@@ -84,7 +84,7 @@ impl Form<'_> {
                 header {
                     h1 { (action.name) }
                     span.badge { (VERSION) }
-                    label.inline { input #required-only type="checkbox"; (lang.required_only()) }
+                    label.inline data-js="" hidden { input #required-only type="checkbox"; (lang.required_only()) }
                 }
                 form #ask method="post" action="/ui/explorer/prepare" autocomplete="off" {
                     input type="hidden" name="action" value=(action.name);

@@ -16,6 +16,7 @@ use parts::Parts;
 use super::calls::apps;
 use super::prefs::Prefs;
 use super::query::Query;
+use super::sheet::Sheet;
 use super::shell::{self, Nav, api};
 use super::{Asked, Context, Shown, Trouble, Web, access, app_of, horizon};
 use crate::records::{AppId, CommId, Millis};
@@ -84,7 +85,7 @@ pub(super) async fn page<S: Store>(context: &Context<'_, S>, hub: &Hub) -> Resul
     }
     let parts = Parts::of(app, &picture.now, words, zone);
     let content = html! {
-        section.panel.live data-src={ (STREAM_PATH) (context.query.with("app", Some(&app.to_string()))) }
+        section.panel.now data-src={ (STREAM_PATH) (context.query.with("app", Some(&app.to_string()))) }
             data-changes=(words.changes_wait()) data-paused=(words.paused()) data-lost=(words.stream_lost()) {
             header {
                 h1 { (words.live()) }
@@ -131,7 +132,7 @@ fn rooms<S>(context: &Context<'_, S>, app: AppId, picture: &Picture, parts: &Par
             div.scroll { table {
                 thead { tr {
                     th scope="col" { (words.room()) } th.number scope="col" { (words.users()) }
-                    th scope="col" { (words.last_hour()) } th scope="col" { (words.since()) }
+                    th.wide scope="col" { (words.last_hour()) } th.wide scope="col" { (words.since()) }
                     th scope="col" { (words.worst_user()) } th.number scope="col" { (words.score()) } th scope="col" { (words.now()) }
                 } }
                 tbody #rooms { @for (_, row) in &parts.rows { (written(row)) } }
@@ -148,14 +149,12 @@ fn written(part: &str) -> PreEscaped<&str> {
 
 /// The open calls as a table.
 fn csv(picture: &Picture) -> Shown {
-    let mut table = csv::Writer::from_writer(Vec::new());
-    let head = ["comm_id", "room", "created_s", "users", "worst_user", "score", "metric", "value"];
-    // Writing into memory cannot fail.
-    let _ = table.write_record(head);
+    let columns = ["comm_id", "room", "created_s", "users", "worst_user", "score", "metric", "value"];
+    let mut sheet = Sheet::new(&columns);
     for room in &picture.now.rooms {
         let worst = room.worst.as_ref();
         let why = worst.and_then(|worst| worst.why);
-        let _ = table.write_record([
+        sheet.row([
             room.call.comm_id.to_string(),
             room.call.room.clone(),
             room.call.created.secs().to_string(),
@@ -166,5 +165,5 @@ fn csv(picture: &Picture) -> Shown {
             why.map_or_else(String::new, |(_, value, _)| value.to_string()),
         ]);
     }
-    Shown::csv("live", table.into_inner().unwrap_or_default())
+    sheet.shown("live")
 }

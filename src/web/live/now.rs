@@ -14,12 +14,16 @@ use crate::store::{CallQuery, NEWEST_MAX, SampleQuery, SessionQuery, Store, User
 pub(super) const MINUTES: usize = 60;
 const MINUTE_MS: i64 = 60_000;
 const HISTORY_MS: i64 = 60 * MINUTE_MS;
-/// Calls that are looked at: open ones, and once more those of the last hour.
-const CALLS_MAX: usize = 2_000;
+/// Calls that are looked at: open ones, and those of the last hour.
+const CALLS_MAX: usize = 10_000;
 /// Sessions of one call that are looked at.
 const SESSIONS_MAX: usize = 2_000;
-/// Users whose measurements are looked at.
+/// Users whose measurements are looked at in one computation: where there are more, calls take turns.
 const MEASURED_MAX: usize = 2_000;
+/// The same in the first computation, which has nothing to go on from.
+const MEASURED_FIRST_MAX: usize = 20_000;
+/// For how long what was measured in a call is taken for what is: until its turn comes again.
+const LOOKED_MS: i64 = PROBLEM_MS;
 /// Users whose measurements of the last hour are looked at, once, to know how many had problems.
 const REBUILT_MAX: usize = 300;
 /// Sessions whose events are read, once, to know what happened last.
@@ -93,6 +97,8 @@ pub(super) struct Worst {
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     sessions: HashMap<CommId, Kept>,
+    /// How those inside have it, and when it was looked at.
+    quality: HashMap<CommId, (Millis, Quality)>,
     /// Users with problems, by the first second of the minute.
     problems: BTreeMap<i64, usize>,
     events: BTreeSet<Event>,
@@ -119,14 +125,20 @@ pub(super) struct Scope<'a, S> {
 struct Attended {
     call: Call,
     sessions: Arc<[Arc<Session>]>,
+    /// Those who are inside, once each and in order; nobody, if it is over.
+    inside: Vec<String>,
 }
 
 impl Attended {
-    /// Those who are inside, once each.
-    fn inside(&self) -> Vec<String> {
-        let open = self.sessions.iter().filter(|session| session.left.is_none());
+    fn new(call: Call, sessions: Arc<[Arc<Session>]>) -> Attended {
+        let open = sessions.iter().filter(|session| call.ended.is_none() && session.left.is_none());
         let users: BTreeSet<&str> = open.map(|session| session.user.as_str()).collect();
-        users.into_iter().map(str::to_owned).collect()
+        let inside = users.into_iter().map(str::to_owned).collect();
+        Attended { call, sessions, inside }
+    }
+
+    fn is_inside(&self, user: &str) -> bool {
+        self.inside.binary_search_by(|one| one.as_str().cmp(user)).is_ok()
     }
 }
 
@@ -173,45 +185,30 @@ impl Frozen {
 impl<S: Store> Scope<'_, S> {
     /// What happens now; `memory` is that of the same application.
     pub(super) async fn look(&self, memory: &mut Memory) -> Result<Now, Trouble> {
-        let open = self.calls(self.now).await?;
-        let recent = self.calls(self.now.plus(-HISTORY_MS)).await?;
-        let mut is_whole = open.len() < CALLS_MAX && recent.len() < CALLS_MAX;
-        // A call that ended in this second is no open one.
-        let open: Vec<Call> = open.into_iter().filter(|call| call.ended.is_none()).collect();
-        let running: BTreeSet<CommId> = open.iter().map(|call| call.comm_id.clone()).collect();
-        let ended = recent.into_iter().filter(|call| !running.contains(&call.comm_id));
-        let mut all = Vec::new();
-        for call in open.into_iter().chain(ended) {
-            let sessions = self.sessions(memory, &call).await?;
-            is_whole &= sessions.len() < SESSIONS_MAX;
-            all.push(Attended { call, sessions });
-        }
-        let known: BTreeSet<&CommId> = all.iter().map(|one| &one.call.comm_id).collect();
-        memory.sessions.retain(|comm_id, _| known.contains(comm_id));
+        let (all, mut is_whole) = self.attended(memory).await?;
+        is_whole &= self.measure(memory, &all).await?;
         if !std::mem::replace(&mut memory.has_looked_back, true) {
             memory.hear(self.last_events(&all).await?);
         }
         let (mut audio, mut video) = (Frozen::default(), Frozen::default());
         let (mut rooms, mut users, mut measured, mut problems) = (Vec::new(), 0, 0, 0);
+        let unknown = Quality::default();
         for one in all.iter().filter(|one| one.call.ended.is_none()) {
-            let inside = one.inside();
-            let shown = inside.len().min(MEASURED_MAX.saturating_sub(users));
-            is_whole &= shown == inside.len();
-            let quality = self.quality(&one.call, &inside[..shown]).await?;
-            users += inside.len();
-            measured += quality.people.len();
-            problems += quality.people.iter().filter(|person| person.has_problem).count();
+            let quality = memory.quality.get(&one.call.comm_id).map_or(&unknown, |(_, quality)| quality);
+            // Somebody may have left since their call had its turn.
+            let people = || quality.people.iter().filter(|person| one.is_inside(&person.user));
+            users += one.inside.len();
+            measured += people().count();
+            problems += people().filter(|person| person.has_problem).count();
             audio.join(quality.audio);
             video.join(quality.video);
             rooms.push(Room {
-                users: inside.len(),
+                users: one.inside.len(),
                 trend: trend(self.now, one.sessions.iter().map(|session| (session.joined, session.left))),
-                worst: quality.people.into_iter().min_by(order),
+                worst: people().min_by(|a, b| order(a, b)).cloned(),
                 measured_at: quality.measured_at,
                 call: one.call.clone(),
             });
-            // Others shall get their turn meanwhile.
-            tokio::task::yield_now().await;
         }
         sort(&mut rooms);
         self.remember(memory, &all, problems).await?;
@@ -230,6 +227,56 @@ impl<S: Store> Scope<'_, S> {
             events,
             is_whole,
         })
+    }
+
+    /// The open calls and those of the last hour, with their sessions; whether that is all there is.
+    async fn attended(&self, memory: &mut Memory) -> Result<(Vec<Attended>, bool), Trouble> {
+        let mut calls = self.calls(self.now.plus(-HISTORY_MS)).await?;
+        let mut is_whole = calls.len() < CALLS_MAX;
+        if !is_whole {
+            // Those that are open matter more than those that were created later and are over.
+            let open = self.calls(self.now).await?;
+            let known: BTreeSet<&CommId> = open.iter().map(|call| &call.comm_id).collect();
+            calls.retain(|call| call.ended.is_some() && !known.contains(&call.comm_id));
+            calls.splice(..0, open);
+            calls.truncate(CALLS_MAX);
+        }
+        let mut all = Vec::with_capacity(calls.len());
+        for call in calls {
+            let sessions = self.sessions(memory, &call).await?;
+            is_whole &= sessions.len() < SESSIONS_MAX;
+            all.push(Attended::new(call, sessions));
+        }
+        let known: BTreeSet<&CommId> = all.iter().map(|one| &one.call.comm_id).collect();
+        memory.sessions.retain(|comm_id, _| known.contains(comm_id));
+        Ok((all, is_whole))
+    }
+
+    /// Looks at how those inside have it: of all calls, or of as many as may be, first those that have waited longest.
+    /// Whether what is known of all is new enough.
+    async fn measure(&self, memory: &mut Memory, all: &[Attended]) -> Result<bool, Trouble> {
+        let mut turns: Vec<&Attended> = all.iter().filter(|one| !one.inside.is_empty()).collect();
+        let known: BTreeSet<&CommId> = turns.iter().map(|one| &one.call.comm_id).collect();
+        memory.quality.retain(|comm_id, _| known.contains(comm_id));
+        let looked = |one: &Attended| memory.quality.get(&one.call.comm_id).map(|(looked, _)| *looked);
+        turns.sort_by_key(|one| looked(one));
+        let most = if memory.quality.is_empty() { MEASURED_FIRST_MAX } else { MEASURED_MAX };
+        let (mut seen, mut is_whole) = (0, true);
+        for one in turns {
+            let shown = one.inside.len().min(MEASURED_MAX);
+            is_whole &= shown == one.inside.len();
+            if seen > 0 && seen + shown > most {
+                let known = memory.quality.get(&one.call.comm_id);
+                is_whole &= known.is_some_and(|(looked, _)| self.now.0 - looked.0 < LOOKED_MS);
+                continue;
+            }
+            seen += shown;
+            let quality = self.quality(&one.call, &one.inside[..shown]).await?;
+            memory.quality.insert(one.call.comm_id.clone(), (self.now, quality));
+            // Others shall get their turn meanwhile.
+            tokio::task::yield_now().await;
+        }
+        Ok(is_whole)
     }
 
     /// The calls that were alive at some time from then on.
@@ -577,6 +624,34 @@ mod tests {
         let now = look(&store, &mut memory).await;
         assert_eq!((now.users, now.rooms.len(), now.minutes[MINUTES - 1].users), (0, 0, 0));
         assert_eq!(now.minutes[MINUTES - 2].users, 1, "a minute ago alice was there");
+    }
+
+    #[tokio::test]
+    async fn where_many_are_inside_calls_take_turns_and_none_waits_for_ever() {
+        let store = crate::store::Memory::default();
+        let rooms = ["a", "b", "c", "d", "e"];
+        for room in rooms {
+            let joined = |nth: usize| event(room, &format!("{room}-{nth}"), Kind::UserJoined, 60);
+            store.append((0..900).map(joined).collect()).await.unwrap();
+        }
+        let mut memory = Memory::default();
+        let mut looks = Vec::new();
+        for later in [0, 10, 20, 30, 70] {
+            let scope =
+                Scope { store: &store, app: APP, now: NOW.plus(later * 1_000), horizon: Millis(i64::MIN) };
+            let now = scope.look(&mut memory).await.unwrap();
+            assert_eq!((now.users, now.rooms.len()), (4_500, 5));
+            let ages = memory.quality.values().map(|(looked, _)| (scope.now.0 - looked.0) / 1_000);
+            looks.push((ages.filter(|age| *age == 0).count(), now.is_whole));
+        }
+        assert_eq!(
+            looks,
+            [(5, true), (2, true), (2, true), (2, true), (2, false)],
+            "at most 2,000 users a look"
+        );
+        store.append(vec![event("a", "", Kind::RoomDestroyed, 0)]).await.unwrap();
+        look(&store, &mut memory).await;
+        assert_eq!(memory.quality.len(), 4, "what is over is forgotten");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::super::call::happened;
 use super::super::figures::{grouped, spark};
 use super::super::prefs::Zone;
 use super::super::query::{Query, segment};
-use super::super::score::{self, Grade};
+use super::super::score;
 use super::super::words::Lang;
 use super::now::{Minute, Now, Room, Worst};
 use crate::records::quality::Metric;
@@ -186,8 +186,8 @@ fn row(room: &Room, words: Lang, zone: Zone) -> Markup {
         tr data-key=(key(room)) {
             th.clip scope="row" { a href=(href) { bdi { (room.call.room) } } }
             td.number { (grouped(room.users)) }
-            td.trend { svg.spark viewBox={ "0 0 " (trend.len()) " 20" } preserveAspectRatio="none" aria-hidden="true" { path d=(spark(&trend, 20)) {} } }
-            td { time datetime=(room.call.created.secs()) title=(zone.full(room.call.created)) { (zone.time(room.call.created)) } }
+            td.trend.wide { svg.spark viewBox={ "0 0 " (trend.len()) " 20" } preserveAspectRatio="none" aria-hidden="true" { path d=(spark(&trend, 20)) {} } }
+            td.wide { time datetime=(room.call.created.secs()) title=(zone.full(room.call.created)) { (zone.time(room.call.created)) } }
             @match &room.worst {
                 Some(worst) => {
                     td.clip { a href={ (href) (Query::default().with("u", Some(&worst.user))) } { bdi { (worst.user) } } }
@@ -210,12 +210,7 @@ pub(super) fn reason(worst: &Worst, words: Lang) -> Markup {
     let Some((metric, value, grade)) = worst.why else {
         return html! { span.key.good { (words.good()) } };
     };
-    let class = match grade {
-        Grade::Good => "key good",
-        Grade::Fair => "key fair",
-        Grade::Poor => "key poor",
-    };
-    html! { span class=(class) { (metric_name(metric, words)) " " (metric_value(metric, value)) } }
+    html! { span class={ "key " (grade.name()) } { (metric_name(metric, words)) " " (metric_value(metric, value)) } }
 }
 
 fn metric_name(metric: Metric, words: Lang) -> &'static str {

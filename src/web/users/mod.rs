@@ -11,6 +11,7 @@ pub(super) use user::page as user_page;
 
 use super::calls::apps;
 use super::query::{address, segment};
+use super::sheet::Sheet;
 use super::shell::{self, Nav};
 use super::{Context, Shown, Trouble};
 use crate::records::{AppId, Millis, Session, device_type};
@@ -143,21 +144,21 @@ fn table<S>(context: &Context<'_, S>, app: AppId, rows: &[Row]) -> Markup {
         table.users {
             thead { tr {
                 th scope="col" { (words.user()) } th scope="col" { (words.last_seen()) } th.number scope="col" { (words.calls()) }
-                th scope="col" { (words.room()) } th scope="col" { (words.devices()) }
+                th scope="col" { (words.room()) } th.wide scope="col" { (words.devices()) }
             } }
             tbody {
                 @for row in rows {
                     tr {
                         th.clip scope="row" { a href=(href(app, &row.seen.user, &[])) { bdi { (row.seen.user) } } }
-                        td { @match row.last_seen() {
+                        td.when { @match row.last_seen() {
                             Some(at) => { time datetime=(at.secs()) { (zone.full(at)) } }
-                            None => { span class="badge live" { (words.still_inside()) } }
+                            None => { span class="badge running" { (words.still_inside()) } }
                         } }
                         td.number { (row.seen.calls) }
                         td.clip { @if let Some(of) = row.recent.first() {
                             a href={ "/ui/calls/" (segment(of.call.comm_id.as_str())) } { bdi { (of.call.room) } }
                         } }
-                        td.clip { bdi { (row.devices().join(", ")) } @if row.devices().is_empty() { span.dim { "–" } } }
+                        td.clip.wide { bdi { (row.devices().join(", ")) } @if row.devices().is_empty() { span.dim { "–" } } }
                     }
                 }
             }
@@ -165,26 +166,13 @@ fn table<S>(context: &Context<'_, S>, app: AppId, rows: &[Row]) -> Markup {
     }
 }
 
-/// A cell of a table that a spreadsheet opens: what people wrote must not become a formula there.
-fn cell(text: &str) -> String {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() }
-}
-
 fn csv(rows: &[Row]) -> Shown {
-    let mut table = csv::Writer::from_writer(Vec::new());
-    // Writing into memory cannot fail.
-    let _ = table.write_record(["user", "calls", "last_seen_s", "newest_comm_id", "devices"]);
+    let mut sheet = Sheet::new(&["user", "calls", "last_seen_s", "newest_comm_id", "devices"]);
     for row in rows {
         let last = row.last_seen().map_or_else(String::new, |at| at.secs().to_string());
         let newest = row.recent.first().map_or("", |of| of.call.comm_id.as_str());
-        let devices = cell(&row.devices().join(", "));
-        let _ = table.write_record([
-            cell(&row.seen.user),
-            row.seen.calls.to_string(),
-            last,
-            cell(newest),
-            devices,
-        ]);
+        let (calls, devices) = (row.seen.calls.to_string(), row.devices().join(", "));
+        sheet.row([&row.seen.user, &calls, &last, newest, &devices]);
     }
-    Shown::csv("users", table.into_inner().unwrap_or_default())
+    sheet.shown("users")
 }

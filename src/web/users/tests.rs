@@ -193,7 +193,7 @@ async fn users_are_searched_by_prefix_a_page_at_a_time() {
     assert_eq!(third.matches("scope=\"row\"").count(), 20);
     assert_eq!(next(&third), None);
     let (_, one) = pages.get("/ui/users?q=user000").await;
-    assert!(one.contains("<td class=\"number\">2</td>") && one.contains("still inside"), "{one}");
+    assert!(one.contains("<td class=\"number\">2</td>") && one.contains("still in call"), "{one}");
     let (_, none) = pages.get("/ui/users?q=User0").await;
     assert!(none.contains("No user's id begins with"), "{none}");
     let empty = Pages::with(Vec::new(), Vec::new()).await;
@@ -237,14 +237,18 @@ async fn a_user_page_tells_how_each_leave_is_known_and_how_good_it_was() {
         rows.unwrap_or_else(|| panic!("{room}: {page}")).to_owned()
     };
     assert!(
-        row("seen").contains("<td>22:30:00</td>") && row("seen").contains("<bdi>3</bdi>"),
+        row("seen").contains("<td class=\"wide\">22:30:00</td>") && row("seen").contains("<bdi>3</bdi>"),
         "{}",
         row("seen")
     );
     assert!(row("seen").contains("<span class=\"poor\">1.0</span>"), "{}", row("seen"));
-    let inferred = "<td class=\"inferred\">23:31:00 (inferred: the room was closed)</td>";
+    let inferred = "<td class=\"wide inferred\">23:31:00 (inferred: the room was closed)</td>";
     assert!(row("closed").contains(inferred), "{}", row("closed"));
-    assert!(row("open").contains("<td>still inside</td>") && row("open").contains(">–<"), "{}", row("open"));
+    assert!(
+        row("open").contains("<td class=\"wide\">still in call</td>") && row("open").contains(">–<"),
+        "{}",
+        row("open")
+    );
     assert!(!page.contains("<bdi>old</bdi>"), "{page}");
     let (from, to) = (NOW_S - 7_230, NOW_S - 3_570);
     let zoomed = format!("/ui/calls/1400000001_seen_{}?u=alice&from={from}&to={to}", NOW_S - 7_200);

@@ -9,9 +9,9 @@ use super::super::lanes::Span;
 use super::super::prefs::duration;
 use super::super::query::{address, segment};
 use super::super::score;
+use super::super::sheet::Sheet;
 use super::super::shell::{self, Nav, api};
 use super::super::{Context, Shown, Trouble};
-use super::cell;
 use super::strip::{self, DAYS, Days, Hours};
 use crate::records::{AppId, Attr, Call, LeaveSource, Millis, Session, device_type};
 use crate::store::{Store, UserCall, UserCallsQuery};
@@ -218,12 +218,12 @@ fn history<S>(context: &Context<'_, S>, told: &Told<'_>) -> Markup {
             div.scroll { table {
                 thead { tr {
                     th scope="col" { (words.device()) } th scope="col" { "SDK" } th scope="col" { "IP" }
-                    th scope="col" { (words.first_seen()) } th scope="col" { (words.last_seen()) } th.number scope="col" { (words.sessions()) }
+                    th.wide scope="col" { (words.first_seen()) } th scope="col" { (words.last_seen()) } th.number scope="col" { (words.sessions()) }
                 } }
                 tbody { @for one in all.iter().take(HISTORY_MAX) {
                     tr {
                         td.clip { (or_none(one.device)) } td.clip { (or_none(one.sdk)) } td.clip.mono { (or_none(one.address)) }
-                        td { (zone.full(one.first)) } td { (zone.full(one.last)) } td.number { (one.sessions) }
+                        td.wide { (zone.full(one.first)) } td.when { (zone.full(one.last)) } td.number { (one.sessions) }
                     }
                 } }
             } }
@@ -248,8 +248,8 @@ async fn table<S: Store>(
     Ok(html! {
         table {
             thead { tr {
-                th scope="col" { (words.day()) } th scope="col" { (words.room()) } th scope="col" { (words.joined()) } th scope="col" { (words.left()) }
-                th.number scope="col" { (words.duration()) } th scope="col" { (words.device()) } th scope="col" { (words.reason()) }
+                th scope="col" { (words.day()) } th scope="col" { (words.room()) } th scope="col" { (words.joined()) } th.wide scope="col" { (words.left()) }
+                th.number scope="col" { (words.duration()) } th.wide scope="col" { (words.device()) } th.wide scope="col" { (words.reason()) }
                 th.number scope="col" { (words.score()) }
             } }
             tbody { @for row in rows { (row) } }
@@ -277,10 +277,10 @@ fn row<S>(
             td { (zone.date(session.joined)) }
             td.clip { a href=(call_href) { bdi { (call.room) } } }
             td class=[(session.join_source != crate::records::JoinSource::Seen).then_some("inferred")] { (joined(words, session, zone)) }
-            td class=[inferred.then_some("inferred")] { (left(words, session, zone)) }
+            td.wide.inferred[inferred] { (left(words, session, zone)) }
             td.number { (duration(end.0 - session.joined.0)) }
-            td.clip { bdi { (device_type(&session.attrs)) } }
-            td.clip { @if let Some(reason) = &session.leave_reason { bdi { (reason.raw) } } }
+            td.clip.wide { bdi { (device_type(&session.attrs)) } }
+            td.clip.wide { @if let Some(reason) = &session.leave_reason { bdi { (reason.raw) } } }
             td.number { @if let Some(score) = score { span class=(score::class(score)) { (format!("{score:.1}")) } } @else { span.dim { "–" } } }
         }
     }
@@ -334,9 +334,7 @@ fn pages<S>(context: &Context<'_, S>, page: u64, has_more: bool) -> Markup {
 
 /// Every session of these days, as far as they are looked at.
 fn csv(told: &Told<'_>) -> Shown {
-    let mut table = csv::Writer::from_writer(Vec::new());
-    // Writing into memory cannot fail.
-    let _ = table.write_record([
+    let mut sheet = Sheet::new(&[
         "comm_id",
         "room",
         "user",
@@ -352,20 +350,20 @@ fn csv(told: &Told<'_>) -> Shown {
     for of in &told.calls {
         for session in &of.sessions {
             let attr = |attr| session.attrs.get(&attr).map_or("", String::as_str);
-            let _ = table.write_record([
-                cell(of.call.comm_id.as_str()),
-                cell(&of.call.room),
-                cell(told.user),
-                session.joined.secs().to_string(),
-                session.join_source.name().to_owned(),
-                session.left.map_or_else(String::new, |at| at.secs().to_string()),
-                session.leave_source.name().to_owned(),
-                cell(device_type(&session.attrs)),
-                cell(attr(Attr::SdkVersion)),
-                cell(attr(Attr::ClientIp)),
-                cell(session.leave_reason.as_ref().map_or("", |reason| &reason.raw)),
+            sheet.row([
+                of.call.comm_id.as_str(),
+                &of.call.room,
+                told.user,
+                &session.joined.secs().to_string(),
+                session.join_source.name(),
+                &session.left.map_or_else(String::new, |at| at.secs().to_string()),
+                session.leave_source.name(),
+                device_type(&session.attrs),
+                attr(Attr::SdkVersion),
+                attr(Attr::ClientIp),
+                session.leave_reason.as_ref().map_or("", |reason| &reason.raw),
             ]);
         }
     }
-    Shown::csv("user", table.into_inner().unwrap_or_default())
+    sheet.shown("user")
 }

@@ -75,6 +75,32 @@ async fn cookies_of_an_encrypted_connection_are_for_such_ones_only() {
 }
 
 #[tokio::test]
+async fn the_session_of_a_browser_that_speaks_tls_to_a_proxy_is_for_tls_only() {
+    let site = Site::start(passwords(), false).await;
+    let (plain, tls) =
+        (format!("Origin: http://{}", site.address), format!("Origin: https://{}", site.address));
+    let body = format!("account=one&password={}", PASSWORD.replace(' ', "+"));
+    for path in ["/ui/login", "/ui/logout"] {
+        for (headers, is_secure) in [
+            (vec![&*tls], true),
+            (vec![&*tls, "Sec-Fetch-Site: same-origin"], true),
+            (vec![&*plain], false),
+            // Who speaks plain HTTP would never see such a session again, whatever else the request says.
+            (
+                vec![&*plain, "X-Forwarded-Proto: https", "Forwarded: proto=https", "X-Forwarded-Ssl: on"],
+                false,
+            ),
+        ] {
+            let got = site.send("POST", path, &headers, &body).await;
+            let cookie = got.header("set-cookie").unwrap();
+            assert_eq!(cookie.ends_with("; Secure"), is_secure, "{path} {headers:?}: {cookie}");
+        }
+    }
+    let got = site.send("POST", "/ui/login", &["Origin: https://evil.example"], &body).await;
+    assert_eq!((got.status, got.header("set-cookie")), (403, None));
+}
+
+#[tokio::test]
 async fn a_wrong_password_says_as_much_as_a_wrong_name() {
     let site = Site::start(passwords(), false).await;
     let wrong = sign_in(&site, "one", "wrong horse", "").await;
