@@ -341,8 +341,11 @@ pub(super) fn decode_ref(bytes: &[u8]) -> Option<CallRef> {
     Some(CallRef { day, no: keys::trailing_number(bytes)? })
 }
 
-/// A call's rows in every table that lists it: by file, table and key.
-fn places(at: CallRef, row: &CallRow) -> Result<Vec<(i64, Table, Vec<u8>, Vec<u8>)>, StoreError> {
+/// A row of a table: its file, table, key and value.
+type Placed = (i64, Table, Vec<u8>, Vec<u8>);
+
+/// A call's rows in every table that lists it.
+fn places(at: CallRef, row: &CallRow) -> Result<Vec<Placed>, StoreError> {
     let app = AppId(row.app);
     let room = || keys::room(app, &row.room);
     let mut places = vec![
@@ -376,10 +379,7 @@ fn places(at: CallRef, row: &CallRow) -> Result<Vec<(i64, Table, Vec<u8>, Vec<u8
     Ok(places)
 }
 
-fn all_places(
-    at: CallRef,
-    row: Option<&CallRow>,
-) -> Result<BTreeSet<(i64, Table, Vec<u8>, Vec<u8>)>, StoreError> {
+fn all_places(at: CallRef, row: Option<&CallRow>) -> Result<BTreeSet<Placed>, StoreError> {
     Ok(row.map(|row| places(at, row)).transpose()?.into_iter().flatten().collect())
 }
 
