@@ -2,6 +2,7 @@
 
 mod memory;
 mod news;
+mod room;
 pub mod embedded;
 #[cfg(test)]
 mod contract;
