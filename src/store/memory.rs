@@ -308,16 +308,16 @@ impl Store for Memory {
         &self.news
     }
 
-    fn counts(&self) -> Counts {
+    async fn counts(&self) -> Result<Counts, StoreError> {
         let state = self.read();
         let calls = || state.rooms.values().flat_map(|room| &room.folded.calls);
         let open = calls().filter(|folded| folded.call.ended.is_none());
         let sessions = calls().flat_map(|folded| &folded.sessions);
-        Counts {
+        Ok(Counts {
             open_calls: open.count() as u64,
             open_sessions: sessions.filter(|session| session.left.is_none()).count() as u64,
             orphans: state.rooms.values().map(|room| room.folded.orphans.len() as u64).sum(),
-        }
+        })
     }
 
     fn export(

@@ -2,7 +2,9 @@
 
 mod memory;
 mod news;
+mod packed;
 mod room;
+pub mod clickhouse;
 pub mod embedded;
 #[cfg(test)]
 mod contract;
@@ -89,7 +91,7 @@ pub trait Store: Send + Sync {
     fn news(&self) -> &News;
 
     /// How much there is.
-    fn counts(&self) -> Counts;
+    fn counts(&self) -> impl Future<Output = Result<Counts, StoreError>> + Send;
 
     /// Gives everything of one application to `sink`, in an order that is a function of the records alone:
     /// calls by the second of their id, then room; sessions by join; events by call, user and time, then those
@@ -390,10 +392,14 @@ fn sink_samples(
     if series.columns.is_empty() { Ok(()) } else { sink(Exported::Samples(&series)) }
 }
 
+/// The second by which a call is exported.
+fn export_second(call: &Call) -> i64 {
+    call.comm_id.parts().map_or(call.created.secs(), |(_, _, second)| second)
+}
+
 /// The order of exported calls.
 fn export_order(a: &Call, b: &Call) -> Ordering {
-    let key = |call: &Call| call.comm_id.parts().map_or(call.created.secs(), |(_, _, second)| second);
-    (key(a), &a.room, &a.comm_id).cmp(&(key(b), &b.room, &b.comm_id))
+    (export_second(a), &a.room, &a.comm_id).cmp(&(export_second(b), &b.room, &b.comm_id))
 }
 
 /// The order of exported sessions within a call.
@@ -408,6 +414,8 @@ pub enum AnyStore {
     Memory(Memory),
     /// One data directory.
     Embedded(embedded::Embedded),
+    /// A database of ClickHouse servers.
+    ClickHouse(clickhouse::ClickHouse),
 }
 
 macro_rules! each_store {
@@ -415,6 +423,7 @@ macro_rules! each_store {
         match $self {
             AnyStore::Memory($store) => $answer,
             AnyStore::Embedded($store) => $answer,
+            AnyStore::ClickHouse($store) => $answer,
         }
     };
 }
@@ -468,8 +477,8 @@ impl Store for AnyStore {
         each_store!(self, store => store.news())
     }
 
-    fn counts(&self) -> Counts {
-        each_store!(self, store => store.counts())
+    async fn counts(&self) -> Result<Counts, StoreError> {
+        each_store!(self, store => store.counts().await)
     }
 
     fn export(

@@ -194,8 +194,8 @@ impl Store for Embedded {
         &self.news
     }
 
-    fn counts(&self) -> Counts {
-        self.records.shared.read().index.counts()
+    async fn counts(&self) -> Result<Counts, StoreError> {
+        Ok(self.records.shared.read().index.counts())
     }
 
     fn export(
