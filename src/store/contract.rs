@@ -1,6 +1,7 @@
 //! The suite that every store must pass, and the proof that a store that folds in part answers as one that folds
 //! everything: any list of events, in any order and split into any batches, against the reference.
 
+mod days;
 mod samples;
 mod figures;
 mod users;
@@ -702,6 +703,7 @@ proptest! {
         }
         let embedded = embedded.reopened();
         prop_assert_eq!(&embedded.answers(), &expected);
+        prop_assert_eq!(days::check(&embedded), Ok(()));
         let calls = embedded.calls(|_| {});
         prop_assert_eq!(&calls, &reference.calls(|_| {}));
         for call in calls {
