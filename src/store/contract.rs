@@ -2,6 +2,7 @@
 //! everything: any list of events, in any order and split into any batches, against the reference.
 
 mod clickhouse;
+mod days;
 mod samples;
 mod figures;
 mod users;
@@ -714,6 +715,7 @@ proptest! {
         }
         let embedded = embedded.reopened();
         prop_assert_eq!(&embedded.answers(), &expected);
+        prop_assert_eq!(days::check(&embedded), Ok(()));
         let calls = embedded.calls(|_| {});
         prop_assert_eq!(&calls, &reference.calls(|_| {}));
         for call in calls {

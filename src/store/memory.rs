@@ -320,6 +320,19 @@ impl Store for Memory {
         })
     }
 
+    fn days(&self) -> Result<BTreeSet<(AppId, i64)>, StoreError> {
+        let state = self.read();
+        let of_rooms =
+            state.rooms.values().flat_map(|room| room.told.timelines.values().chain([&room.told.attributes]));
+        let events = of_rooms.chain(state.resets.values()).chain([&state.unknown]);
+        let mut days: BTreeSet<(AppId, i64)> =
+            events.flat_map(EventSet::as_slice).map(|event| (event.app, event.at.day())).collect();
+        days.extend(
+            state.samples.iter().flat_map(|(&day, flows)| flows.keys().map(move |flow| (flow.app, day))),
+        );
+        Ok(days)
+    }
+
     fn export(
         &self,
         query: &ExportQuery,

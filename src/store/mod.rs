@@ -13,6 +13,7 @@ pub use memory::Memory;
 pub use news::{NEWEST_MAX, News};
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
 
@@ -92,6 +93,10 @@ pub trait Store: Send + Sync {
 
     /// How much there is.
     fn counts(&self) -> impl Future<Output = Result<Counts, StoreError>> + Send;
+
+    /// The applications and the UTC days, counted from 1970-01-01, that anything is kept of: all on which an event
+    /// happened or something was measured, and no days beside those that a call went on for.
+    fn days(&self) -> Result<BTreeSet<(AppId, i64)>, StoreError>;
 
     /// Gives everything of one application to `sink`, in an order that is a function of the records alone:
     /// calls by the second of their id, then room; sessions by join; events by call, user and time, then those
@@ -479,6 +484,10 @@ impl Store for AnyStore {
 
     async fn counts(&self) -> Result<Counts, StoreError> {
         each_store!(self, store => store.counts().await)
+    }
+
+    fn days(&self) -> Result<BTreeSet<(AppId, i64)>, StoreError> {
+        each_store!(self, store => store.days())
     }
 
     fn export(

@@ -1,5 +1,6 @@
 //! A store with canned records, and a signed way to ask about them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -143,6 +144,10 @@ impl Store for Canned {
 
     async fn counts(&self) -> Result<Counts, StoreError> {
         Ok(Counts::default())
+    }
+
+    fn days(&self) -> Result<BTreeSet<(AppId, i64)>, StoreError> {
+        Ok(BTreeSet::new())
     }
 
     fn export(

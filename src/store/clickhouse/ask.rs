@@ -35,6 +35,14 @@ pub(super) fn newest(table: &Table, columns: &str, place: &str) -> String {
     )
 }
 
+/// The condition that a row is of a call of which some row, though it may not be the newest, fulfils a condition: so
+/// that only of those the newest is looked for.
+pub(super) fn calls_among(place: &str, condition: &str) -> String {
+    format!(
+        "{place} AND (room, comm_id, twin) IN (SELECT room, comm_id, twin FROM calls WHERE {place} AND {condition})"
+    )
+}
+
 fn limit(skip: u64, take: usize) -> String {
     let take = u64::try_from(take).unwrap_or(u64::MAX).min(ROWS_MAX);
     format!("LIMIT {}, {take}", skip.min(ROWS_MAX))
@@ -188,12 +196,13 @@ impl Asker {
         let room = query.room.map_or_else(String::new, |room| format!(" AND room = {}", text(room)));
         let place =
             format!("app = {}{room} AND day <= {}", query.app, sql::day(Millis::from_secs(query.to_s).day()));
+        let alive = alive(query.from_s, query.to_s, query.now);
+        let columns = format!("{}, {CALL_ORDER_COLUMNS}", rows::CALL_COLUMNS);
         let sql = format!(
-            "SELECT {} FROM ({}) WHERE deleted = 0 AND last_evidence_ms >= {} AND {} {} {}",
+            "SELECT {} FROM ({}) WHERE deleted = 0 AND last_evidence_ms >= {} AND {alive} {} {}",
             rows::CALL_COLUMNS,
-            newest(&CALLS, &format!("{}, {CALL_ORDER_COLUMNS}", rows::CALL_COLUMNS), &place),
+            newest(&CALLS, &columns, &calls_among(&place, &alive)),
             query.horizon.0,
-            alive(query.from_s, query.to_s, query.now),
             calls_in_order(),
             limit(0, usize::try_from(query.skip).unwrap_or(usize::MAX).saturating_add(query.take))
         );

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::ask::{Asker, newest};
+use super::ask::{Asker, calls_among, newest};
 use super::rows::{self, Kept};
 use super::shards::{Shards, rows as answer_rows};
 use super::sql::{self, Rows};
 use super::stored::{RoomName, Told};
-use super::tables::{CALLS, ORPHANS};
+use super::tables::{CALLS, EVENTS, ORPHANS, RESETS, SAMPLES};
 use super::{ClickHouse, samples};
 use crate::records::{AppId, Call, Event, Session};
 use crate::store::room::Room;
@@ -26,6 +26,21 @@ pub(super) fn export(store: &ClickHouse, query: &ExportQuery, sink: Sink<'_>) ->
             other_events(store, query, sink)
         }
     }
+}
+
+/// The applications, and the days on which anything is kept of them.
+pub(super) fn days(store: &ClickHouse) -> Result<BTreeSet<(AppId, i64)>, StoreError> {
+    store.wait(async move |link| {
+        let shards = link.shards().await?;
+        let mut days = BTreeSet::new();
+        for table in [&EVENTS, &RESETS, &SAMPLES] {
+            let sql = format!("SELECT DISTINCT app, day FROM {}", table.name);
+            for answer in shards.ask_all(&sql).await? {
+                days.extend(answer_rows(&answer).all(|row| Ok((AppId(row.u64()?), row.day()?)))?);
+            }
+        }
+        Ok(days)
+    })
 }
 
 /// Seconds of an hour: calls are read so long a part at a time.
@@ -48,12 +63,14 @@ fn parts(store: &ClickHouse, app: AppId, place: &str) -> Result<BTreeSet<i64>, S
 }
 
 /// The calls of one part, in order.
-async fn calls_of(asker: &Asker, app: AppId, part: i64) -> Result<Vec<Kept>, StoreError> {
+async fn calls_of(asker: &Asker, app: AppId, part: i64, place: &str) -> Result<Vec<Kept>, StoreError> {
     let (from, to) = (part.saturating_mul(PART_S), part.saturating_add(1).saturating_mul(PART_S));
+    let part = format!("order_s >= {from} AND order_s < {to}");
+    let columns = format!("{}, order_s, created_ms, begin_ms, last_evidence_ms", rows::CALL_COLUMNS);
     let sql = format!(
-        "SELECT {} FROM ({}) WHERE deleted = 0 AND order_s >= {from} AND order_s < {to}",
+        "SELECT {} FROM ({}) WHERE deleted = 0 AND {part} AND {place}",
         rows::CALL_COLUMNS,
-        newest(&CALLS, &format!("{}, order_s", rows::CALL_COLUMNS), &format!("app = {app}"))
+        newest(&CALLS, &columns, &calls_among(&format!("app = {app}"), &part))
     );
     let mut calls: Vec<Kept> = Vec::new();
     for answer in asker.shards.ask_all(&sql).await? {
@@ -67,9 +84,10 @@ fn records(store: &ClickHouse, query: &ExportQuery, sink: Sink<'_>) -> Result<()
     let ExportQuery { app, from, to, .. } = *query;
     let place = format!("created_ms >= {} AND created_ms <= {}", from.0, to.0);
     for part in parts(store, app, &place)? {
+        let place = place.clone();
         let found: Vec<(Call, Vec<Session>)> = store.wait(async move |link| {
             let asker = Asker { shards: link.shards().await? };
-            let mut calls = calls_of(&asker, app, part).await?;
+            let mut calls = calls_of(&asker, app, part, &place).await?;
             calls.retain(|kept| from <= kept.call.created && kept.call.created <= to);
             let mut sessions = asker.sessions_of(&calls, &format!("app = {app}")).await?;
             let with_sessions = |kept: Kept| {
@@ -92,9 +110,13 @@ const ROOMS_AT_ONCE: usize = 500;
 
 fn events_of_calls(store: &ClickHouse, query: &ExportQuery, sink: Sink<'_>) -> Result<(), StoreError> {
     let app = query.app;
-    for part in parts(store, app, "1")? {
-        let calls = store
-            .wait(async move |link| calls_of(&Asker { shards: link.shards().await? }, app, part).await)?;
+    // All events of a call happen between its begin and its last evidence.
+    let place = format!("begin_ms <= {} AND last_evidence_ms >= {}", query.to.0, query.from.0);
+    for part in parts(store, app, &place)? {
+        let place = place.clone();
+        let calls = store.wait(async move |link| {
+            calls_of(&Asker { shards: link.shards().await? }, app, part, &place).await
+        })?;
         for some in calls.chunks(ROOMS_AT_ONCE) {
             let names: BTreeSet<RoomName> = some.iter().map(|kept| (app, kept.call.room.clone())).collect();
             let lives = store.wait(async move |link| lives(&link.shards().await?, names).await)?;

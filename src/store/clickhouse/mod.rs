@@ -19,6 +19,7 @@ mod stored;
 mod sweep;
 mod tables;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -269,6 +270,10 @@ impl Store for ClickHouse {
 
     async fn counts(&self) -> Result<Counts, StoreError> {
         self.asker().await?.counts().await
+    }
+
+    fn days(&self) -> Result<BTreeSet<(AppId, i64)>, StoreError> {
+        export::days(self)
     }
 
     fn export(

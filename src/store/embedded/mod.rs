@@ -24,6 +24,7 @@ mod users;
 mod values;
 mod writer;
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
@@ -196,6 +197,12 @@ impl Store for Embedded {
 
     async fn counts(&self) -> Result<Counts, StoreError> {
         Ok(self.records.shared.read().index.counts())
+    }
+
+    fn days(&self) -> Result<BTreeSet<(AppId, i64)>, StoreError> {
+        let mut days = self.records.shared.ask(|reader| reader.days())?;
+        days.extend(self.samples.shared.with_files(|files, ()| samples::days(files))?);
+        Ok(days)
     }
 
     fn export(
