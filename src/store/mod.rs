@@ -16,6 +16,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::records::quality::Series;
 use crate::records::{AppId, Call, CommId, Event, Millis, Session};
@@ -107,6 +108,9 @@ pub trait Store: Send + Sync {
         sink: &mut dyn FnMut(Exported<'_>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError>;
 }
+
+/// Told of each batch that became durable: how long that took, and how many events it held.
+pub type OnCommit = Arc<dyn Fn(Duration, u64) + Send + Sync>;
 
 /// What to export.
 #[derive(Debug, Clone, Copy)]

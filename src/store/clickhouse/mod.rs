@@ -31,14 +31,14 @@ use self::server::Server;
 use self::shards::Shards;
 use super::news::{News, Told};
 use super::{
-    Appended, CallQuery, Counts, ExportQuery, Exported, Figures, SampleQuery, SessionQuery, Store,
+    Appended, CallQuery, Counts, ExportQuery, Exported, Figures, OnCommit, SampleQuery, SessionQuery, Store,
     StoreError, Swept, UserCall, UserCallsQuery, UserQuery, UserSeen, UsersQuery,
 };
 use crate::records::quality::Series;
 use crate::records::{AppId, Call, CommId, Event, Millis, Session};
 
 /// Where the servers are, and how they are used.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ClickHouseOptions {
     /// `http://[user[:password]@]host[:port]`, at least one server of each shard, better all.
     pub urls: Vec<String>,
@@ -51,6 +51,17 @@ pub struct ClickHouseOptions {
     /// Batches begin at least so far apart, so that the servers are not given more parts than they can merge. Who
     /// comes after a longer pause waits for nothing; a full batch neither.
     pub pace: Duration,
+    /// A monotonic clock, to tell how long batches take.
+    pub monotonic: Option<fn() -> Duration>,
+    /// Told of each batch of events that is kept and folded.
+    pub on_commit: Option<OnCommit>,
+}
+
+impl std::fmt::Debug for ClickHouseOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // URLs may have passwords in them.
+        f.debug_struct("ClickHouseOptions").field("database", &self.database).finish_non_exhaustive()
+    }
 }
 
 /// Who we are.
@@ -95,6 +106,17 @@ struct Link {
 }
 
 impl Link {
+    async fn append(&self, batches: Vec<Vec<Event>>) -> Result<Vec<Appended>, StoreError> {
+        let started = self.options.monotonic.map(|clock| clock());
+        let appended = append::append(&self.shards().await?, batches).await?;
+        if let (Some(on_commit), Some(clock), Some(started)) =
+            (&self.options.on_commit, self.options.monotonic, started)
+        {
+            on_commit(clock().saturating_sub(started), appended.iter().map(|part| part.new).sum());
+        }
+        Ok(appended)
+    }
+
     /// The servers by their shards. Found out when it is first needed, and again as long as some did not answer.
     async fn shards(&self) -> Result<Arc<Shards>, StoreError> {
         if let Some(shards) = &*self.shards.read().unwrap_or_else(PoisonError::into_inner) {
@@ -139,7 +161,7 @@ impl ClickHouse {
             |_| 1,
             move |batches| {
                 let link = Arc::clone(&events);
-                async move { append::append(&link.shards().await?, batches).await }
+                async move { link.append(batches).await }
             },
         );
         let samples = Line::begin(runtime.handle(), pace, BATCH_VALUES, Series::len, move |batches| {

@@ -33,6 +33,8 @@ impl Database {
             database: format!("rollbook_test_{}_{number}", std::process::id()),
             cluster: variable("ROLLBOOK_TEST_CLICKHOUSE_CLUSTER").unwrap_or_default(),
             pace: Duration::ZERO,
+            monotonic: None,
+            on_commit: None,
         };
         Some(Database { options })
     }
