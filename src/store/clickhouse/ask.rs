@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::rows::{self, Kept};
 use super::shards::{Shards, rows as answer_rows};
-use super::sql::{self, Rows, second, text};
+use super::sql::{self, Rows, number, second, text};
 use super::stored::Told;
 use super::tables::{CALLS, ORPHANS, SESSIONS, Table};
 use crate::records::fold;
@@ -50,7 +50,7 @@ fn limit(skip: u64, take: usize) -> String {
 
 /// The condition that a call is alive in a window.
 fn alive(from_s: i64, to_s: i64, now: Millis) -> String {
-    let ended = second(&format!("ifNull(ended_ms, {})", now.0));
+    let ended = second(&format!("ifNull(ended_ms, {})", number(now.0)));
     format!("{} <= {to_s} AND {ended} >= {from_s}", second("created_ms"))
 }
 
@@ -120,14 +120,16 @@ impl Asker {
             let users: Vec<String> = users.iter().map(|user| text(user)).collect();
             among.push_str(&format!(" AND user IN ({})", users.join(",")));
         }
-        let left = second(&format!("ifNull(left_ms, {})", query.now.0));
+        let left = second(&format!("ifNull(left_ms, {})", number(query.now.0)));
         let sql = format!(
             "SELECT {columns} FROM ({}) WHERE deleted = 0 AND {left} >= {} AND {shown} \
-             ORDER BY {joined} DESC, user, ifNull({}, 9223372036854775807) DESC, joined_ms, \
-             ifNull(left_ms, -9223372036854775808), visit, nth {}",
+             ORDER BY {joined} DESC, user, ifNull({}, {}) DESC, joined_ms, ifNull(left_ms, {}), \
+             visit, nth {}",
             newest(&SESSIONS, &format!("{}, visit, nth", rows::SESSION_COLUMNS), &among),
             query.from_s,
             second("left_ms"),
+            number(i64::MAX),
+            number(i64::MIN),
             limit(query.skip, query.take),
             columns = rows::SESSION_COLUMNS,
         );

@@ -18,6 +18,11 @@ pub(super) fn text(text: &str) -> String {
     literal
 }
 
+/// A number as a literal of the type of our columns, which a bare one is not.
+pub(super) fn number(number: i64) -> String {
+    format!("toInt64('{number}')")
+}
+
 /// The whole second that contains a column of milliseconds, also before 1970.
 pub(super) fn second(column: &str) -> String {
     format!("intDiv({column} - if({column} < 0, 999, 0), 1000)")

@@ -143,7 +143,7 @@ pub(super) async fn rooms_open_at(
     // Any row that ever said so is enough.
     let sql = format!(
         "SELECT DISTINCT app, room FROM calls WHERE app = {} AND source = {} AND instance = {} \
-         AND begin_ms <= {at} AND ifNull(closed_ms, {at}) >= {at}",
+         AND begin_ms <= {at} AND (closed_ms IS NULL OR closed_ms >= {at})",
         reset.app,
         text(&reset.source),
         text(&reset.instance),

@@ -99,3 +99,127 @@ proptest! {
         }
     }
 }
+
+/// What a thousand users do in some rooms that live several times, as media servers would tell it.
+fn many_users() -> Vec<Event> {
+    let mut events = Vec::new();
+    for room in 0..20i64 {
+        let name = format!("room{room}");
+        for life in 0..3i64 {
+            let begin = life * 4_000 + room;
+            events.push(event(&name, "host", Kind::RoomCreated, begin));
+            for n in 0..50i64 {
+                let user = format!("user{}", room * 50 + n);
+                events.push(joined(&name, &user, begin + 1 + n));
+                events.push(event(
+                    &name,
+                    &user,
+                    Kind::Media { track: Track::Audio, on: true },
+                    begin + 5 + n,
+                ));
+                if n % 7 != 0 {
+                    events.push(left(&name, &user, begin + 100 + 13 * n));
+                }
+                if n % 5 == 0 {
+                    events.push(joined(&name, &user, begin + 1_000 + n));
+                }
+            }
+            if life != 1 {
+                events.push(event(&name, "", Kind::RoomDestroyed, begin + 3_000));
+            }
+        }
+        // It comes late for a life that was closed, and for none.
+        events.push(left(&name, "stranger", 3_020 + room));
+        events.push(left(&name, "nobody", 3_900));
+    }
+    events.push(event("", "", Kind::EmitterReset, 2_500));
+    events
+}
+
+#[test]
+fn two_that_write_at_the_same_time_come_to_the_same_records() {
+    let events = many_users();
+    let reference = Subject::memory();
+    reference.append(&events);
+    let expected = reference.answers();
+    for seed in 1..=3 {
+        let Some(subject) = Subject::clickhouse() else { return };
+        let other = subject.database.as_ref().unwrap().open();
+        let order = shuffled(&events, seed);
+        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        for (n, event) in order.into_iter().enumerate() {
+            // At random, by the order that is random itself.
+            let mine = event.user.len() + n * usize::try_from(seed).unwrap() % 7 > 7;
+            if mine { ours.push(event) } else { theirs.push(event) }
+        }
+        assert!(ours.len() > 1_000 && theirs.len() > 1_000, "{} {}", ours.len(), theirs.len());
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for part in ours.chunks(700) {
+                    subject.append(part);
+                }
+            });
+            scope.spawn(|| {
+                for part in theirs.chunks(400) {
+                    wait(other.append(part.to_vec())).unwrap();
+                }
+            });
+        });
+        assert!(subject.answers() == expected, "seed {seed}: the records are not those of the fold");
+        drop(other);
+    }
+}
+
+#[test]
+fn ids_cannot_leave_their_place_in_a_statement() {
+    let Some(subject) = Subject::clickhouse() else { return };
+    let reference = Subject::memory();
+    let names = [
+        "'",
+        "\\",
+        "\\'",
+        "''",
+        "') OR 1=1 --",
+        "'; DROP TABLE events; --",
+        "a\tb\nc\r",
+        "\u{1}\u{7f}",
+        "%_*?",
+        "{x:String}",
+        "?",
+        "@",
+        "`",
+        "\"",
+        "李雷 🦀",
+        "-- ",
+        "/* */",
+        "NULL",
+        "\\x41",
+        "\\0",
+        "a\0b",
+        "e\u{301}",
+    ];
+    for room in names {
+        for user in names {
+            let batch = [joined(room, user, 1), left(room, user, 90), joined(room, user, 100)];
+            reference.append(&batch);
+        }
+        let batch: Vec<Event> = names
+            .iter()
+            .flat_map(|user| [joined(room, user, 1), left(room, user, 90), joined(room, user, 100)])
+            .collect();
+        subject.append(&batch);
+    }
+    assert!(subject.answers() == reference.answers());
+    for room in names {
+        let comm_id = CommId::new(APP, room, START_S + 1);
+        for user in names {
+            let users = [user.to_owned()];
+            let ask = |subject: &Subject| subject.sessions(&comm_id, |query| query.users = Some(&users));
+            assert_eq!(ask(&subject), ask(&reference), "{room:?} {user:?}");
+            assert_eq!(ask(&subject).len(), 2, "{room:?} {user:?}");
+        }
+        let prefix = subject.users(|query| query.prefix = room);
+        assert_eq!(prefix, reference.users(|query| query.prefix = room), "{room:?}");
+        assert_eq!(subject.calls(|query| query.room = Some(room)).len(), 1, "{room:?}");
+    }
+}
