@@ -326,37 +326,49 @@ impl Table {
     pub(super) fn create(&self, place: &Place<'_>) -> Vec<String> {
         let Place { database, cluster } = place;
         let (on_cluster, full) = (place.on_cluster(), format!("{}.{}", name(database), self.name));
-        let mut columns: Vec<String> = Vec::new();
-        for Column(name, kind, meaning) in self.columns() {
-            columns.push(format!("{name} {} COMMENT {}", kind.name(), super::sql::text(meaning)));
-        }
-        for Alias(name, formula, meaning) in self.aliases {
-            columns.push(format!("{name} ALIAS {formula} COMMENT {}", super::sql::text(meaning)));
-        }
-        let engine = if cluster.is_empty() {
-            format!("ReplacingMergeTree({})", self.prevails)
-        } else {
-            let path = super::sql::text(&format!("/clickhouse/tables/{{shard}}/{database}/{}", self.name));
-            format!("ReplicatedReplacingMergeTree({path}, '{{replica}}', {})", self.prevails)
-        };
         let keys: Vec<&str> = self.key.iter().map(|column| column.0).collect();
-        let columns = columns.join(", ");
-        let mut statements = vec![format!(
-            "CREATE TABLE IF NOT EXISTS {full}{on_cluster} ({columns}) ENGINE = {engine} \
-             PARTITION BY day ORDER BY ({}) SETTINGS index_granularity = 1024",
-            keys.join(", ")
-        )];
-        if !cluster.is_empty() {
+        let how =
+            format!("PARTITION BY day ORDER BY ({}) SETTINGS index_granularity = 1024", keys.join(", "));
+        if cluster.is_empty() {
+            return vec![format!(
+                "CREATE TABLE IF NOT EXISTS {full} ({}) ENGINE = ReplacingMergeTree({}) {how}",
+                self.described(true),
+                self.prevails
+            )];
+        }
+        let path = super::sql::text(&format!("/clickhouse/tables/{{shard}}/{database}/{}", self.name));
+        vec![
+            // With comments 18.16 takes the tables of two replicas for different ones.
+            format!(
+                "CREATE TABLE IF NOT EXISTS {full}{on_cluster} ({}) \
+                 ENGINE = ReplicatedReplacingMergeTree({path}, '{{replica}}', {}) {how}",
+                self.described(false),
+                self.prevails
+            ),
             // For people and dashboards: rollbook itself asks each shard.
-            statements.push(format!(
-                "CREATE TABLE IF NOT EXISTS {full}_all{on_cluster} ({columns}) \
-                 ENGINE = Distributed({}, {}, {})",
+            format!(
+                "CREATE TABLE IF NOT EXISTS {full}_all{on_cluster} ({}) ENGINE = Distributed({}, {}, {})",
+                self.described(true),
                 name(cluster),
                 name(database),
                 self.name
-            ));
+            ),
+        ]
+    }
+
+    /// The columns as a creation names them.
+    fn described(&self, with_comments: bool) -> String {
+        let comment = |meaning| {
+            if with_comments { format!(" COMMENT {}", super::sql::text(meaning)) } else { String::new() }
+        };
+        let mut columns: Vec<String> = Vec::new();
+        for Column(name, kind, meaning) in self.columns() {
+            columns.push(format!("{name} {}{}", kind.name(), comment(meaning)));
         }
-        statements
+        for Alias(name, formula, meaning) in self.aliases {
+            columns.push(format!("{name} ALIAS {formula}{}", comment(meaning)));
+        }
+        columns.join(", ")
     }
 
     /// The columns for a reader.
