@@ -81,6 +81,8 @@ impl std::fmt::Debug for Credentials {
 
 /// How far batches of a serving rollbook are apart.
 pub const PACE: Duration = Duration::from_secs(1);
+/// How often servers that have not answered since the start are asked again.
+const DISCOVER_AGAIN: Duration = Duration::from_secs(5);
 /// Of the events that wait, one batch takes about so many; a single sender's are never split.
 const BATCH_EVENTS: usize = 10_000;
 /// And of the values of measurements.
@@ -106,7 +108,7 @@ struct Link {
 }
 
 impl Link {
-    async fn append(&self, batches: Vec<Vec<Event>>) -> Result<Vec<Appended>, StoreError> {
+    async fn append(self: &Arc<Link>, batches: Vec<Vec<Event>>) -> Result<Vec<Appended>, StoreError> {
         let started = self.options.monotonic.map(|clock| clock());
         let appended = append::append(&self.shards().await?, batches).await?;
         if let (Some(on_commit), Some(clock), Some(started)) =
@@ -117,15 +119,31 @@ impl Link {
         Ok(appended)
     }
 
-    /// The servers by their shards. Found out when it is first needed, and again as long as some did not answer.
-    async fn shards(&self) -> Result<Arc<Shards>, StoreError> {
+    /// The servers by their shards. Found out when it is first needed; servers that did not answer then are asked
+    /// again and again beside what goes on.
+    async fn shards(self: &Arc<Link>) -> Result<Arc<Shards>, StoreError> {
         if let Some(shards) = &*self.shards.read().unwrap_or_else(PoisonError::into_inner) {
             return Ok(Arc::clone(shards));
         }
-        let shards = Arc::new(Shards::discover(&self.options, &self.servers).await?);
-        if shards.server_count() == self.servers.len() {
-            *self.shards.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&shards));
+        let shards = self.discover().await?;
+        if shards.server_count() < self.servers.len() {
+            let link = Arc::downgrade(self);
+            shards.runtime().spawn(async move {
+                loop {
+                    tokio::time::sleep(DISCOVER_AGAIN).await;
+                    let Some(link) = link.upgrade() else { return };
+                    if link.discover().await.is_ok_and(|found| found.server_count() == link.servers.len()) {
+                        return;
+                    }
+                }
+            });
         }
+        Ok(shards)
+    }
+
+    async fn discover(&self) -> Result<Arc<Shards>, StoreError> {
+        let shards = Arc::new(Shards::discover(&self.options, &self.servers).await?);
+        *self.shards.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&shards));
         Ok(shards)
     }
 }

@@ -48,6 +48,8 @@ pub(super) struct Shard {
     preferred: AtomicUsize,
     /// How many replicas must have an insertion before it counts; 0 where there are no replicated tables.
     quorum: usize,
+    /// Whether a replica may lack what was acknowledged.
+    may_lag: bool,
 }
 
 /// A room's shard.
@@ -87,7 +89,8 @@ impl Shards {
             let replica_count = schema.replicas.get(&name).copied().unwrap_or(replicas.len()).max(1);
             // Two replicas must both have it, of more a majority.
             let quorum = if is_replicated { (replica_count / 2 + 1).min(replica_count) } else { 0 };
-            Shard { name, replicas, preferred: AtomicUsize::new(0), quorum }
+            let may_lag = is_replicated && quorum < replica_count;
+            Shard { name, replicas, preferred: AtomicUsize::new(0), quorum, may_lag }
         };
         Ok(Shards {
             shards: by_name.into_iter().map(shard).collect(),
@@ -108,8 +111,7 @@ impl Shards {
 
     fn statement(&self, shard: &Shard, sql: String) -> Statement {
         let mut settings = vec![("max_query_size", (64 << 20).to_string())];
-        // With two replicas each has all that was acknowledged; of more, one may lag behind.
-        if shard.quorum > 0 && shard.quorum < shard.replicas.len() {
+        if shard.may_lag {
             settings.push(("select_sequential_consistency", "1".to_owned()));
         }
         if self.is_modern {
