@@ -124,7 +124,7 @@ impl<S: Streamed> Writer<S> {
         let mut outcome = Err(StoreError::Unavailable("the files are being opened again".to_owned()));
         for _ in 0..REOPEN_TRIES_MAX {
             outcome = self.shared.open_files(&self.options.fault);
-            if outcome.is_ok() {
+            if outcome.is_ok() || self.options.fault.is_off() {
                 break;
             }
             std::thread::park_timeout(REOPEN_PAUSE);
