@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::batch::{Batch, ChangesByDay, Files};
 use super::disk::Fault;
-use super::file::{Changes, DayFile, Joint, MAKING, pack_rows, put_in_place};
+use super::file::{Changes, DayFile, Joint, MAKING, pack_rows, put_in_place, remove};
 use super::index::Index;
 use super::keys::{Content, Key, Table};
 use super::stream::{Shared, State, Streamed};
@@ -354,9 +354,4 @@ fn take_all(batch: &mut Batch<'_>, batches: Vec<Vec<Event>>) -> Result<Vec<Appen
         }
     }
     Ok(appended)
-}
-
-fn remove(path: &Path) -> Result<(), StoreError> {
-    std::fs::remove_file(path)
-        .map_err(|error| StoreError::Unavailable(format!("cannot remove {}: {error}", path.display())))
 }
