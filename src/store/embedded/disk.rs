@@ -14,7 +14,7 @@ use redb::{BackendError, DatabaseError, StorageBackend};
 
 use super::power::{Fate, Recorder, Unsynced};
 
-/// Makes writes and syncs fail while it is ordered. Only tests order it.
+/// Makes writes, syncs, and changes of names fail while it is ordered. Only tests order it.
 #[derive(Debug, Clone)]
 pub struct Fault {
     order: Arc<AtomicU64>,
@@ -65,6 +65,30 @@ impl Fault {
         self.unsynced.iter().try_for_each(|unsynced| unsynced.lose(&mut fate))?;
         self.set(false);
         Ok(())
+    }
+
+    /// Gives a file another name, in the place of whichever had it, and makes that durable.
+    pub(super) fn rename(&self, was: &Path, is: &Path) -> io::Result<()> {
+        self.check()?;
+        self.unsynced.iter().try_for_each(|unsynced| unsynced.name(was, Some(is)))?;
+        std::fs::rename(was, is)?;
+        self.sync_names(is.parent())
+    }
+
+    /// Removes a file, and makes that durable.
+    pub(super) fn remove(&self, path: &Path) -> io::Result<()> {
+        self.check()?;
+        self.unsynced.iter().try_for_each(|unsynced| unsynced.name(path, None))?;
+        std::fs::remove_file(path)?;
+        self.sync_names(path.parent())
+    }
+
+    /// Makes the names in a directory durable.
+    pub(super) fn sync_names(&self, dir: Option<&Path>) -> io::Result<()> {
+        let dir = dir.filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        self.check()?;
+        File::open(dir)?.sync_all()?;
+        self.unsynced.iter().try_for_each(|unsynced| unsynced.synced(dir))
     }
 
     /// Whether nothing will succeed before the power is on again.

@@ -66,7 +66,7 @@ impl DayFile {
         }
         tx.commit().map_err(failed)?;
         drop(db);
-        put_in_place(&making, path)
+        put_in_place(&making, path, fault)
     }
 
     /// Opens the file of `day`.
@@ -242,23 +242,10 @@ pub(super) fn pack_rows(view: &View, tx: &WriteTransaction) -> Result<(), StoreE
 }
 
 /// A new name in a directory is durable once the directory is.
-pub(super) fn put_in_place(made: &Path, path: &Path) -> Result<(), StoreError> {
-    std::fs::rename(made, path)
-        .and_then(|()| sync_names(path.parent()))
+pub(super) fn put_in_place(made: &Path, path: &Path, fault: &Fault) -> Result<(), StoreError> {
+    fault
+        .rename(made, path)
         .map_err(|error| StoreError::Unavailable(format!("cannot put {} in place: {error}", path.display())))
-}
-
-/// Removes a file; it does not come back.
-pub(super) fn remove(path: &Path) -> Result<(), StoreError> {
-    std::fs::remove_file(path)
-        .and_then(|()| sync_names(path.parent()))
-        .map_err(|error| StoreError::Unavailable(format!("cannot remove {}: {error}", path.display())))
-}
-
-/// Makes the names in a directory durable.
-pub(super) fn sync_names(dir: Option<&Path>) -> std::io::Result<()> {
-    let dir = dir.filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::File::open(dir)?.sync_all()
 }
 
 fn engine(path: &Path, cache_bytes: usize, fault: &Fault) -> Result<Database, StoreError> {

@@ -1,10 +1,10 @@
-//! What a power cut may take: of each file, what was written since its last sync. Only tests ask for it to be
-//! remembered, and then lose it.
+//! What a power cut may take: of each file, what was written since its last sync; of a directory, what was renamed and
+//! removed since its last sync. Only tests ask for it to be remembered, and then lose it.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What a disk writes as a whole, in bytes, or not at all.
@@ -21,9 +21,22 @@ pub enum Fate {
     Torn(u64),
 }
 
-/// What was written to files and not synced, in the order in which they were first written to.
+/// What was not synced.
 #[derive(Debug, Default)]
-pub(super) struct Unsynced(Mutex<Vec<OfFile>>);
+pub(super) struct Unsynced {
+    /// In the order in which they were first written to.
+    files: Mutex<Vec<OfFile>>,
+    names: Mutex<Vec<Named>>,
+}
+
+/// A file that has another name now, or none.
+#[derive(Debug)]
+struct Named {
+    was: PathBuf,
+    is: Option<PathBuf>,
+    /// Another name of the file that had the new name, or that was removed.
+    gone: Option<PathBuf>,
+}
 
 #[derive(Debug)]
 struct OfFile {
@@ -45,17 +58,60 @@ struct Change {
 
 impl Unsynced {
     fn files(&self) -> MutexGuard<'_, Vec<OfFile>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Undoes what was not synced, and does what `fate` says of it once more.
+    fn names(&self) -> MutexGuard<'_, Vec<Named>> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A file is about to be renamed or removed.
+    pub(super) fn name(&self, was: &Path, is: Option<&Path>) -> io::Result<()> {
+        let (loser, mut names) = (is.unwrap_or(was), self.names());
+        let gone = loser.exists().then(|| loser.with_extension(format!("gone{}", names.len())));
+        gone.iter().try_for_each(|gone| std::fs::hard_link(loser, gone))?;
+        names.push(Named { was: was.to_owned(), is: is.map(Path::to_owned), gone });
+        Ok(())
+    }
+
+    /// The names in a directory are on the disk.
+    pub(super) fn synced(&self, dir: &Path) -> io::Result<()> {
+        let mut names = self.names();
+        let (synced, others): (Vec<_>, Vec<_>) =
+            names.drain(..).partition(|named| named.was.parent() == Some(dir));
+        *names = others;
+        synced.iter().try_for_each(Named::forget)
+    }
+
+    /// Undoes what was not synced, and does what `fate` says of it once more. Names go in order: what came after one
+    /// that is lost is lost too.
     pub(super) fn lose(&self, fate: &mut dyn FnMut() -> Fate) -> io::Result<()> {
+        let names = std::mem::take(&mut *self.names());
+        let kept = names.iter().take_while(|_| fate() == Fate::Kept).count();
+        names.iter().skip(kept).rev().try_for_each(Named::undo)?;
+        names.iter().take(kept).try_for_each(Named::forget)?;
         for OfFile { file, changes, .. } in std::mem::take(&mut *self.files()) {
             changes.iter().rev().try_for_each(|change| change.undo(&file))?;
             changes.iter().try_for_each(|change| change.redo(&file, fate()))?;
             file.sync_all()?;
         }
         Ok(())
+    }
+}
+
+impl Named {
+    fn forget(&self) -> io::Result<()> {
+        self.gone.iter().try_for_each(std::fs::remove_file)
+    }
+
+    fn undo(&self) -> io::Result<()> {
+        match &self.is {
+            Some(is) => {
+                std::fs::rename(is, &self.was)?;
+                self.gone.iter().try_for_each(|gone| std::fs::rename(gone, is))
+            }
+            None => self.gone.iter().try_for_each(|gone| std::fs::rename(gone, &self.was)),
+        }
     }
 }
 
@@ -171,6 +227,32 @@ mod tests {
         let torn = left(&[0; 1_500], &[(500, &[1; 1_000])], None, Fate::Torn(0b101));
         let expected = [vec![0; 500], vec![1; 12], vec![0; 512], vec![1; 476]].concat();
         assert_eq!(torn, expected);
+    }
+
+    #[test]
+    fn names_come_back_unless_their_directory_is_synced() {
+        let dir = tempfile::tempdir().unwrap();
+        let [new, old] = ["new", "old"].map(|name| dir.path().join(name));
+        let all = Unsynced::default();
+        let replace = || {
+            std::fs::write(&old, b"old").unwrap();
+            std::fs::write(&new, b"new").unwrap();
+            all.name(&new, Some(&old)).unwrap();
+            std::fs::rename(&new, &old).unwrap();
+            all.name(&old, None).unwrap();
+            std::fs::remove_file(&old).unwrap();
+        };
+        replace();
+        all.lose(&mut || Fate::Lost).unwrap();
+        assert_eq!([&new, &old].map(|path| std::fs::read(path).unwrap()), [b"new", b"old"]);
+        replace();
+        let mut fates = [Fate::Kept, Fate::Lost].into_iter();
+        all.lose(&mut || fates.next().unwrap()).unwrap();
+        assert_eq!((new.exists(), std::fs::read(&old).unwrap().as_slice()), (false, &b"new"[..]));
+        replace();
+        all.synced(dir.path()).unwrap();
+        all.lose(&mut || Fate::Lost).unwrap();
+        assert!(!new.exists() && !old.exists());
     }
 
     #[test]

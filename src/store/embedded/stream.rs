@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::batch::Files;
 use super::disk::Fault;
-use super::file::{DayFile, Joint, MAKING, sync_names};
+use super::file::{DayFile, Joint, MAKING};
 use super::index::Index;
 use super::keys::Content;
 use super::reader::Reader;
@@ -196,7 +196,8 @@ impl<S: Streamed> Stream<S> {
     /// Opens the files below a data directory, and starts the writer.
     pub(super) fn open(data_dir: &Path, options: EmbeddedOptions) -> Result<Stream<S>, StoreError> {
         let shared = Arc::new(Shared::<S>::new(data_dir));
-        let made = std::fs::create_dir_all(&shared.dir).and_then(|()| sync_names(Some(data_dir)));
+        let made =
+            std::fs::create_dir_all(&shared.dir).and_then(|()| options.fault.sync_names(Some(data_dir)));
         made.map_err(|error| refused(&shared.dir, &error))?;
         *shared.state.write().unwrap_or_else(PoisonError::into_inner) = shared.open_files(&options.fault)?;
         let (jobs, queue) = mpsc::channel(QUEUE_JOBS_MAX);

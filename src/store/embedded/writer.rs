@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::batch::{Batch, ChangesByDay, Files};
 use super::disk::Fault;
-use super::file::{Changes, DayFile, Joint, MAKING, pack_rows, put_in_place, remove};
+use super::file::{Changes, DayFile, Joint, MAKING, pack_rows, put_in_place};
 use super::index::Index;
 use super::keys::{Content, Key, Table};
 use super::stream::{Shared, State, Streamed};
@@ -189,7 +189,11 @@ impl<S: Streamed> Writer<S> {
         forget(&mut state.index);
         state.files.get_or_insert_default().remove(&file.day);
         drop(state);
-        remove(&file.path)
+        let path = &file.path;
+        self.options
+            .fault
+            .remove(path)
+            .map_err(|error| StoreError::Unavailable(format!("cannot remove {}: {error}", path.display())))
     }
 
     /// Replaces a day's file by its sealed form.
@@ -198,7 +202,7 @@ impl<S: Streamed> Writer<S> {
         let Some(open) = open.filter(|file| !file.sealed) else { return Ok(false) };
         let packed = open.path.with_extension(MAKING);
         S::write_sealed(&open, &packed, &self.options.fault)?;
-        put_in_place(&packed, &open.path)?;
+        put_in_place(&packed, &open.path, &self.options.fault)?;
         let sealed =
             Arc::new(DayFile::open(&open.path, S::CONTENT, day, CACHE_OLD_BYTES, &self.options.fault)?);
         let mut state = self.shared.state.write().unwrap_or_else(PoisonError::into_inner);
