@@ -116,6 +116,13 @@ impl<S: Streamed> Shared<S> {
 
     /// Opens every file, from nothing.
     pub(super) fn open_files(&self, fault: &Fault) -> Result<State<S>, StoreError> {
+        // Whoever put a file in its place may not have come to make its name durable.
+        fault.sync_names(Some(&self.dir)).map_err(|error| {
+            StoreError::Unavailable(format!(
+                "cannot make the names in {} durable: {error}",
+                self.dir.display()
+            ))
+        })?;
         let mut days: Vec<i64> = Vec::new();
         let entries = std::fs::read_dir(&self.dir).map_err(|error| refused(&self.dir, &error))?;
         for entry in entries {
