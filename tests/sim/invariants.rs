@@ -6,7 +6,7 @@
 //! 3.  Answers are those of a store in memory that was given everything acknowledged at once, in the order of time,
 //!     and that never failed.
 //! 4.  Nothing whose last evidence is before the horizon is answered, and nothing after it is missing, whether a
-//!     sweep ran or not.
+//!     sweep ran or not. What a sweep has dropped does not come back.
 //! 5.  Every request is answered with an envelope that has its request id, also while the store is broken.
 //! 6.  A refused request changed nothing: the store was not given anything.
 //! 7.  Who may not is refused: wrong and replaced keys, changed requests, old ones, foreign applications, unsigned

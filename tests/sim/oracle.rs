@@ -18,7 +18,7 @@ use crate::world::{Told, World};
 type Records = Vec<(Call, Vec<Session>)>;
 
 impl World {
-    fn records(&self, store: &Faulty) -> Result<Records, Broken> {
+    pub(crate) fn records(&self, store: &Faulty) -> Result<Records, Broken> {
         let mut records = Vec::new();
         exported(store, APP, What::Records, &mut |exported| {
             if let Exported::Call(call, sessions) = exported {

@@ -77,9 +77,9 @@ impl Room {
             2 => format!("say \"hi\", 🎉 {number}"),
             _ => number.to_string(),
         };
-        let source = match draws.below(4) {
+        let source = match draws.below(6) {
             0 | 1 => Source::Trtc,
-            2 => Source::Neutral { shared: draws.once_in(4) },
+            2..5 => Source::Neutral { shared: draws.once_in(4) },
             _ => Source::LiveKit,
         };
         let begin = match draws.below(10) {
@@ -98,7 +98,7 @@ impl Room {
 
     /// Mostly soon after its begin, so that everything meets everything.
     fn moment(&self, draws: &mut Draws) -> Millis {
-        let until = if draws.once_in(5) { self.end.plus(-SAMPLES_MS) } else { self.begin.plus(240_000) };
+        let until = if draws.once_in(4) { self.end.plus(-SAMPLES_MS) } else { self.begin.plus(240_000) };
         let ms = draws.between(self.begin.0, until.0);
         Millis(ms - ms.rem_euclid(400))
     }
@@ -260,10 +260,10 @@ fn livekit(room: &Room, number: usize, draws: &mut Draws) -> Payload {
 fn lines(number: usize, room: &Room, rooms: &[&Room], draws: &mut Draws) -> Delivery {
     let mut body = Vec::new();
     let (mut begin, mut end) = (room.begin, room.end);
+    let is_sibling = |other: &&&Room| matches!(other.source, Source::Neutral { .. }) && other.app == room.app;
+    let siblings: Vec<&Room> = rooms.iter().filter(is_sibling).copied().collect();
     for _ in 0..1 + draws.below(6) {
-        let other = *draws.pick(rooms);
-        let may_share = matches!(other.source, Source::Neutral { .. }) && other.app == room.app;
-        let room = if may_share { other } else { room };
+        let room = *draws.pick(&siblings);
         (begin, end) = (begin.min(room.begin), end.max(room.end));
         export::event(&mut body, &neutral(room, draws));
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use rollbook::actions::{Api, Reply};
 use rollbook::ingest::{Endpoint, Head, Ingest, Parsed, Rejected};
 use rollbook::records::quality::Series;
-use rollbook::records::{Event, Millis};
+use rollbook::records::{CommId, Event, Millis};
 use rollbook::store::embedded::{Embedded, EmbeddedOptions, Fate, Fault};
 use rollbook::store::{AnyStore, Memory, Store as _, StoreError};
 use serde_json::Value;
@@ -128,6 +128,8 @@ pub(crate) struct World {
     /// The numbers of the deliveries that were acknowledged.
     known: BTreeSet<usize>,
     pub(crate) acknowledged: Vec<Told>,
+    /// The calls that a sweep has dropped.
+    dropped: BTreeSet<CommId>,
     deliveries: usize,
     requests: u128,
     trace: Trace,
@@ -155,6 +157,7 @@ impl World {
             heard: VecDeque::new(),
             known: BTreeSet::new(),
             acknowledged: Vec::new(),
+            dropped: BTreeSet::new(),
             deliveries: 0,
             requests: 0,
             trace,
@@ -337,6 +340,10 @@ impl World {
         if let Trouble::Disk(_) = trouble {
             self.fault.set(false);
         }
+        if delivery.begin < self.floor {
+            // Old calls come back as far as they are told of again.
+            self.dropped.clear();
+        }
         match (kept, trouble) {
             (Ok(said), _) => {
                 if self.known.insert(delivery.number) {
@@ -456,8 +463,11 @@ impl World {
         self.doubtful.is_empty()
     }
 
-    /// Everything acknowledged of rooms that no sweep has reached is there.
+    /// Everything acknowledged of rooms that no sweep has reached is there, and nothing that a sweep has dropped.
     pub(crate) fn look(&self) -> Result<(), Broken> {
+        if let Some(back) = self.comm_ids()?.intersection(&self.dropped).next() {
+            return broken(4, format!("{back} was dropped and is there again"));
+        }
         let young = || self.acknowledged.iter().filter(|told| self.floor <= told.begin);
         let events: Vec<&Event> = young().flat_map(|told| &told.events).collect();
         let samples: Vec<&Series> = young().flat_map(|told| &told.samples).collect();
@@ -477,8 +487,7 @@ impl World {
                 }
                 2 => {
                     self.begin_sweep(draws)?;
-                    self.fault.power_off_after(count);
-                    let swept = self.wait(self.store().sweep(self.floor));
+                    let swept = self.drop_days(|fault| fault.power_off_after(count))?;
                     self.trace.line(format!("      while days are dropped: {}", swept.is_ok()));
                 }
                 _ => {
@@ -562,14 +571,34 @@ impl World {
     fn sweep(&mut self, draws: &mut Draws) -> Result<String, Broken> {
         self.begin_sweep(draws)?;
         let fails = (!self.is_in_memory() && draws.once_in(3)).then(|| draws.below(10));
-        fails.into_iter().for_each(|count| self.fault.fail_once_after(u32::try_from(count).expect("small")));
-        let swept = self.wait(self.store().sweep(self.floor));
+        let swept = self.drop_days(|fault| {
+            fails.into_iter().for_each(|count| fault.fail_once_after(u32::try_from(count).expect("small")));
+        })?;
         self.fault.set(false);
         match (swept, fails) {
-            (Ok(_), _) => Ok(format!("until {}", self.floor.0)),
+            (Ok(count), _) => Ok(format!("{count} calls, until {}", self.floor.0)),
             (Err(_), Some(_)) => Ok("failed".to_owned()),
             (Err(error), None) => broken(9, format!("nothing is wrong, but nothing is dropped: {error}")),
         }
+    }
+
+    /// Drops what is old while something goes wrong; how many calls.
+    fn drop_days(&mut self, trouble: impl FnOnce(&Fault)) -> Result<Result<usize, StoreError>, Broken> {
+        let before = self.comm_ids()?;
+        trouble(&self.fault);
+        if let Err(error) = self.wait(self.store().sweep(self.floor)) {
+            return Ok(Err(error));
+        }
+        let after = self.comm_ids()?;
+        let known = self.dropped.len();
+        self.dropped.extend(before.into_iter().filter(|comm_id| !after.contains(comm_id)));
+        Ok(Ok(self.dropped.len() - known))
+    }
+
+    /// Of all calls there are, shown or not.
+    fn comm_ids(&self) -> Result<BTreeSet<CommId>, Broken> {
+        let records = self.records(self.store())?;
+        Ok(records.into_iter().map(|(call, _)| call.comm_id).collect())
     }
 
     fn rotate(&mut self) -> Result<String, Broken> {
