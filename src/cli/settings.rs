@@ -182,14 +182,24 @@ impl KeyPair {
     }
 }
 
-/// Makes the data directory where there is none, for nobody else to look into.
+/// Makes the data directory where there is none, for nobody else to look into. Its name is durable before anything is
+/// kept in it.
 pub(super) fn make_data_dir(data_dir: &Path) -> anyhow::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder
-        .recursive(true)
-        .mode(0o700)
-        .create(data_dir)
-        .with_context(|| format!("cannot make {}", data_dir.display()))
+    if data_dir.is_dir() {
+        return Ok(());
+    }
+    let cannot = || format!("cannot make {}", data_dir.display());
+    let whole = std::path::absolute(data_dir).with_context(cannot)?;
+    let new = whole.ancestors().take_while(|dir| !dir.is_dir()).count();
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&whole).with_context(cannot)?;
+    for parent in whole.ancestors().skip(1).take(new) {
+        match std::fs::File::open(parent).and_then(|parent| parent.sync_all()) {
+            // Who may write there but not read cannot sync it either; that is no reason not to start.
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {}
+            synced => synced.with_context(cannot)?,
+        }
+    }
+    Ok(())
 }
 
 /// What questions need of the settings.

@@ -67,7 +67,7 @@ impl DayFile {
         }
         tx.commit().map_err(failed)?;
         drop(db);
-        put_in_place(&making, path)
+        put_in_place(&making, path, fault)
     }
 
     /// Opens the file of `day`.
@@ -243,9 +243,9 @@ pub(super) fn pack_rows(view: &View, tx: &WriteTransaction) -> Result<(), StoreE
 }
 
 /// A new name in a directory is durable once the directory is.
-pub(super) fn put_in_place(made: &Path, path: &Path) -> Result<(), StoreError> {
-    std::fs::rename(made, path)
-        .and_then(|()| std::fs::File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all())
+pub(super) fn put_in_place(made: &Path, path: &Path, fault: &Fault) -> Result<(), StoreError> {
+    fault
+        .rename(made, path)
         .map_err(|error| StoreError::Unavailable(format!("cannot put {} in place: {error}", path.display())))
 }
 

@@ -16,6 +16,7 @@ mod finish;
 mod index;
 mod keys;
 mod pack;
+mod power;
 mod reader;
 mod samples;
 mod stream;
@@ -31,6 +32,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::disk::Fault;
+pub use self::power::Fate;
 use self::samples::Samples;
 use self::stream::{Stream, refused};
 use self::writer::Records;
