@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: help run check test test-quick clients janus browser pictures docs bench bench-small fuzz deny clean
+.PHONY: help run check test test-quick sim clients janus browser pictures docs bench bench-small fuzz deny clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -16,6 +16,9 @@ check: ## formatting and lints
 
 test-quick: ## what `cargo test` runs, tidy included
 	cargo test --locked
+
+sim: ## histories of SEED (7, or 0..1000) of STEPS steps each, in which everything goes wrong; some run in every test too
+	SEED=$(or $(SEED),0..1000) STEPS=$(or $(STEPS),1000) cargo test --locked --test sim -- --nocapture
 
 clients: ## the vendor's own SDKs and command lines against the real binary
 	cargo build --locked

@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use super::keys::{self, KeyPair};
 use super::{Surroundings, say};
 use crate::actions::{self, Policy};
-use crate::config::settings::{Fallback, Kind, LISTS, SETTINGS, is_below};
+use crate::config::settings::{Fallback, Kind, LISTS, SETTINGS, Setting, is_below};
 use crate::config::{self, Config, Flag};
 use crate::ingest::{self, Apps};
 use crate::limits::Secret;
@@ -122,7 +122,7 @@ impl First {
             "# The settings of rollbook. Lines with # are comments; those with a setting show its default.\n"
                 .to_owned();
         let mut table = "";
-        for setting in SETTINGS.iter().filter(|s| !LISTS.iter().any(|list| is_below(s.path, list))) {
+        for setting in SETTINGS.iter().filter(|setting| is_shown(setting)) {
             let here = setting.path.rsplit_once('.').map_or("", |(table, _)| table);
             if here != table {
                 table = here;
@@ -163,6 +163,13 @@ edition = \"advanced\"            # free | basic | advanced
     }
 }
 
+/// Whether a first start writes down a setting: what stands in lists is made up instead, and what stands in the place
+/// of another setting would not go with it.
+fn is_shown(setting: &Setting) -> bool {
+    let in_list = LISTS.iter().any(|list| is_below(setting.path, list));
+    !in_list && !SETTINGS.iter().any(|other| is_below(setting.path, other.path))
+}
+
 impl KeyPair {
     /// A permanent key.
     pub(super) fn as_setting(&self) -> actions::Key {
@@ -175,14 +182,24 @@ impl KeyPair {
     }
 }
 
-/// Makes the data directory where there is none, for nobody else to look into.
+/// Makes the data directory where there is none, for nobody else to look into. Its name is durable before anything is
+/// kept in it.
 pub(super) fn make_data_dir(data_dir: &Path) -> anyhow::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder
-        .recursive(true)
-        .mode(0o700)
-        .create(data_dir)
-        .with_context(|| format!("cannot make {}", data_dir.display()))
+    if data_dir.is_dir() {
+        return Ok(());
+    }
+    let cannot = || format!("cannot make {}", data_dir.display());
+    let whole = std::path::absolute(data_dir).with_context(cannot)?;
+    let new = whole.ancestors().take_while(|dir| !dir.is_dir()).count();
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&whole).with_context(cannot)?;
+    for parent in whole.ancestors().skip(1).take(new) {
+        match std::fs::File::open(parent).and_then(|parent| parent.sync_all()) {
+            // Who may write there but not read cannot sync it either; that is no reason not to start.
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {}
+            synced => synced.with_context(cannot)?,
+        }
+    }
+    Ok(())
 }
 
 /// What questions need of the settings.

@@ -24,7 +24,7 @@ const READ = {
   users: { h1: "Users", some: [["table.users tbody tr", 40], ["form.filters button", 1]] },
   user: { h1: "chen", some: [[".facts dd", 4], [".days tbody tr", 14], ["table tbody a", 20]] },
   "user-hostile": { h1: HOSTILE_USERS.at(-1).slice(0, 40), some: [[".facts dd", 4]] },
-  "call-running": { h1: "standup", some: [["#rows tr[data-user] svg.lane", 5], [".badge.live", 1]] },
+  "call-running": { h1: "standup", some: [["#rows tr[data-user] svg.lane", 5], [".badge.running", 1]] },
   "call-crowd": { h1: "keynote", some: [["#rows tr[data-user]", 40], ["tr.more a", 1]] },
   "call-hostile": { h1: "<img src=x", some: [["#rows tr[data-user]", HOSTILE_USERS.length]] },
   explorer: { h1: "", some: [[".actions a", 12]] },

@@ -1,5 +1,6 @@
 //! A store with canned records, and a signed way to ask about them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -141,8 +142,12 @@ impl Store for Canned {
         self.memory.news()
     }
 
-    fn counts(&self) -> Counts {
-        Counts::default()
+    async fn counts(&self) -> Result<Counts, StoreError> {
+        Ok(Counts::default())
+    }
+
+    fn days(&self) -> Result<BTreeSet<(AppId, i64)>, StoreError> {
+        Ok(BTreeSet::new())
     }
 
     fn export(

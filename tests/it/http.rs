@@ -1,5 +1,6 @@
 //! The server over a real socket: routing, sizes, times, memory, stopping. What is sent is written as raw bytes.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -118,8 +119,13 @@ impl Store for Moody {
         self.memory.news()
     }
 
-    fn counts(&self) -> Counts {
-        self.memory.counts()
+    async fn counts(&self) -> Result<Counts, StoreError> {
+        self.check()?;
+        self.memory.counts().await
+    }
+
+    fn days(&self) -> Result<BTreeSet<(AppId, i64)>, StoreError> {
+        self.memory.days()
     }
 
     fn export(

@@ -11,9 +11,10 @@ use redb::{
 };
 
 use super::disk::{Disk, Fault};
-use super::keys::{BESIDE, Content, META, Table};
+use super::keys::{self, BESIDE, Content, Key, META, Table};
 use super::pack::{self, Row};
 use super::users;
+use crate::records::AppId;
 use crate::store::StoreError;
 
 /// The ending of a file that is not whole yet.
@@ -66,7 +67,7 @@ impl DayFile {
         }
         tx.commit().map_err(failed)?;
         drop(db);
-        put_in_place(&making, path)
+        put_in_place(&making, path, fault)
     }
 
     /// Opens the file of `day`.
@@ -245,9 +246,9 @@ pub(super) fn pack_rows(view: &View, tx: &WriteTransaction) -> Result<(), StoreE
 }
 
 /// A new name in a directory is durable once the directory is.
-pub(super) fn put_in_place(made: &Path, path: &Path) -> Result<(), StoreError> {
-    std::fs::rename(made, path)
-        .and_then(|()| std::fs::File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all())
+pub(super) fn put_in_place(made: &Path, path: &Path, fault: &Fault) -> Result<(), StoreError> {
+    fault
+        .rename(made, path)
         .map_err(|error| StoreError::Unavailable(format!("cannot put {} in place: {error}", path.display())))
 }
 
@@ -384,6 +385,21 @@ impl View {
         match rows.binary_search_by(|(other, _)| other.as_slice().cmp(key)) {
             Ok(index) => read(&rows[index].1).map(Some),
             Err(_) => Ok(None),
+        }
+    }
+
+    /// The applications that the keys of a table begin with.
+    pub(super) fn apps(&self, table: Table) -> Result<Vec<AppId>, StoreError> {
+        let (mut apps, mut from) = (Vec::new(), Vec::new());
+        loop {
+            let mut found = None;
+            self.scan(table, &from, None, false, &mut |key, _| {
+                found = keys::app_of(key);
+                ControlFlow::Break(())
+            })?;
+            let Some(app) = found else { return Ok(apps) };
+            apps.push(app);
+            from = Key::app(app).end();
         }
     }
 

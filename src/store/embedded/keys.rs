@@ -196,6 +196,11 @@ pub(super) fn room(app: AppId, room: &str) -> Key {
     Key::app(app).text(room)
 }
 
+/// The application that a key begins with.
+pub(super) fn app_of(key: &[u8]) -> Option<AppId> {
+    Some(AppId(u64::from_be_bytes(*key.first_chunk()?)))
+}
+
 /// What the keys of a user's chunks begin with.
 pub(super) fn chunks_of_user(app: AppId, name: &str, user: &str) -> Key {
     room(app, name).text(user)

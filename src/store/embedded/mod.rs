@@ -16,6 +16,7 @@ mod finish;
 mod index;
 mod keys;
 mod pack;
+mod power;
 mod reader;
 mod samples;
 mod stream;
@@ -24,18 +25,20 @@ mod users;
 mod values;
 mod writer;
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::disk::Fault;
+pub use self::power::Fate;
 use self::samples::Samples;
 use self::stream::{Stream, refused};
 use self::writer::Records;
 use super::news::{News, Told};
 use super::{
-    Appended, CallQuery, Counts, ExportQuery, Exported, Figures, SampleQuery, SessionQuery, Store,
+    Appended, CallQuery, Counts, ExportQuery, Exported, Figures, OnCommit, SampleQuery, SessionQuery, Store,
     StoreError, Swept, UserCall, UserCallsQuery, UserQuery, UserSeen, UsersQuery, What,
 };
 use crate::records::quality::Series;
@@ -48,8 +51,8 @@ pub struct EmbeddedOptions {
     pub monotonic: Option<fn() -> Duration>,
     /// Lets tests break the disk.
     pub fault: Fault,
-    /// Told of each durable commit: how long it took, and how many events it held.
-    pub on_commit: Option<Arc<dyn Fn(Duration, u64) + Send + Sync>>,
+    /// Told of each durable commit.
+    pub on_commit: Option<OnCommit>,
 }
 
 impl std::fmt::Debug for EmbeddedOptions {
@@ -194,8 +197,14 @@ impl Store for Embedded {
         &self.news
     }
 
-    fn counts(&self) -> Counts {
-        self.records.shared.read().index.counts()
+    async fn counts(&self) -> Result<Counts, StoreError> {
+        Ok(self.records.shared.read().index.counts())
+    }
+
+    fn days(&self) -> Result<BTreeSet<(AppId, i64)>, StoreError> {
+        let mut days = self.records.shared.ask(|reader| reader.days())?;
+        days.extend(self.samples.shared.with_files(|files, ()| samples::days(files))?);
+        Ok(days)
     }
 
     fn export(

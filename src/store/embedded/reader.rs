@@ -17,6 +17,9 @@ use crate::store::{
     export_session_order, overlaps, session_order, sink_event,
 };
 
+/// The tables of events that belong to no call's row.
+const SINGLES: [Table; 4] = [Table::Orphans, Table::Attributes, Table::Resets, Table::Unknown];
+
 /// How many of a large call's newest sessions are kept: the largest page.
 const NEWEST_KEPT_MAX: usize = 100;
 
@@ -299,7 +302,7 @@ impl Reader<'_> {
         query: &ExportQuery,
         sink: &mut dyn FnMut(Exported<'_>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        for (_, calls) in self.calls_to_export(query.app)? {
+        for (_, calls) in self.calls_to_export(query)? {
             for at in calls {
                 let (Some(file), Some(row)) = (self.file(at.day), self.row(at)?) else { continue };
                 let of_call = OfCall { view: file.view()?, at, row: &row };
@@ -316,9 +319,9 @@ impl Reader<'_> {
         }
         if query.what == What::Events {
             let mut rest = Vec::new();
-            for file in self.files.values() {
+            for (_, file) in self.files_between(query.from, query.to) {
                 let view = file.view()?;
-                for table in [Table::Orphans, Table::Attributes, Table::Resets, Table::Unknown] {
+                for table in SINGLES {
                     rest.extend(singles(&view, table)?.into_iter().filter(|event| event.app == query.app));
                 }
             }
@@ -330,23 +333,64 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Every call of an application, by the day of its id, in the order of export.
-    fn calls_to_export(&self, app: AppId) -> Result<BTreeMap<i64, Vec<CallRef>>, StoreError> {
-        let mut days: BTreeMap<i64, Vec<(Call, CallRef)>> = BTreeMap::new();
+    /// The applications and days of what is kept. A call that is not [long](Index::long_of_app) is over on the day
+    /// of its file.
+    pub(super) fn days(&self) -> Result<BTreeSet<(AppId, i64)>, StoreError> {
+        let mut days = BTreeSet::new();
         for (&day, file) in self.files {
-            let prefix = Key::app(app);
-            let (from, to) = (prefix.clone().bytes(), prefix.end());
-            let mut calls = Vec::new();
-            file.view()?.scan(Table::Apps, &from, Some(&to), false, &mut |key, _| {
+            let view = file.view()?;
+            for table in SINGLES.into_iter().chain([Table::Apps]) {
+                days.extend(view.apps(table)?.into_iter().map(|app| (app, day)));
+            }
+            for at in self.index.long_of_day(day) {
+                let Some(row) = self.row(at)? else { continue };
+                days.extend((day..=row.life.last_evidence.day()).map(|day| (AppId(row.app), day)));
+            }
+        }
+        Ok(days)
+    }
+
+    fn files_between(&self, from: Millis, to: Millis) -> impl Iterator<Item = (&i64, &Arc<DayFile>)> {
+        // A range that ends before it begins is no range.
+        let to = to.max(from);
+        self.files.range(from.day()..=to.day())
+    }
+
+    /// The calls of an application that an export may need, by the day of the id, in the order of export.
+    fn calls_to_export(&self, query: &ExportQuery) -> Result<BTreeMap<i64, Vec<CallRef>>, StoreError> {
+        let prefix = Key::app(query.app);
+        let mut calls = Vec::new();
+        let mut of_file = |day: i64, file: &DayFile, from: &[u8], to: &[u8]| {
+            file.view()?.scan(Table::Apps, from, Some(to), false, &mut |key, _| {
                 calls.extend(keys::trailing_number(key).map(|no| CallRef { day, no }));
                 ControlFlow::Continue(())
-            })?;
-            for at in calls {
-                let Some(row) = self.row(at)? else { continue };
-                let second = row.comm_id().parts().map_or(row.life.start.secs(), |(_, _, second)| second);
-                let call = self.call(&row);
-                days.entry(Millis::from_secs(second).day()).or_default().push((call, at));
+            })
+        };
+        match query.what {
+            // Their creation is in the key. It may lie on another day than the begin.
+            What::Records => {
+                let from = prefix.clone().newest_first(query.to.secs()).bytes();
+                let to = prefix.newest_first(query.from.secs().saturating_sub(1)).bytes();
+                for (&day, file) in self.files.iter().filter(|_| from < to) {
+                    of_file(day, file, &from, &to)?;
+                }
             }
+            // Those that began before may have events in it if they are long.
+            What::Events | What::Samples => {
+                let (from, to) = (prefix.clone().bytes(), prefix.end());
+                for (&day, file) in self.files_between(query.from, query.to) {
+                    of_file(day, file, &from, &to)?;
+                }
+                let before = query.from.day();
+                calls.extend(self.index.long_of_app(query.app).filter(|at| at.day < before));
+            }
+        }
+        let mut days: BTreeMap<i64, Vec<(Call, CallRef)>> = BTreeMap::new();
+        for at in calls {
+            let Some(row) = self.row(at)? else { continue };
+            let second = row.comm_id().parts().map_or(row.life.start.secs(), |(_, _, second)| second);
+            let call = self.call(&row);
+            days.entry(Millis::from_secs(second).day()).or_default().push((call, at));
         }
         let in_order = |mut calls: Vec<(Call, CallRef)>| {
             calls.sort_by(|(a, _), (b, _)| export_order(a, b));

@@ -17,8 +17,8 @@ use super::file::{Changes, DayFile, View, failed};
 use super::keys::{self, Content, Key, Table};
 use super::stream::Streamed;
 use super::writer::Writer;
-use crate::records::Millis;
 use crate::records::quality::{self, Measure, Points, Series};
+use crate::records::{AppId, Millis};
 use crate::store::{ExportQuery, Exported, SampleQuery, StoreError, Swept, sink_samples};
 
 /// How large chunks may grow.
@@ -438,6 +438,15 @@ fn chunks_of_user(
 }
 
 /// Gives all measurements of an application to an export.
+/// The applications of each file, which is a day.
+pub(super) fn days(files: &Files) -> Result<BTreeSet<(AppId, i64)>, StoreError> {
+    let mut days = BTreeSet::new();
+    for (&day, file) in files {
+        days.extend(file.view()?.apps(Table::Chunks)?.into_iter().map(|app| (app, day)));
+    }
+    Ok(days)
+}
+
 pub(super) fn export(
     files: &Files,
     query: &ExportQuery,
@@ -462,7 +471,6 @@ mod at_rest;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::records::AppId;
     use crate::records::quality::Flow;
     use crate::store::Store as _;
     use crate::store::embedded::{Embedded, EmbeddedOptions};

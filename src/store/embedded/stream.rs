@@ -116,6 +116,13 @@ impl<S: Streamed> Shared<S> {
 
     /// Opens every file, from nothing.
     pub(super) fn open_files(&self, fault: &Fault) -> Result<State<S>, StoreError> {
+        // Whoever put a file in its place may not have come to make its name durable.
+        fault.sync_names(Some(&self.dir)).map_err(|error| {
+            StoreError::Unavailable(format!(
+                "cannot make the names in {} durable: {error}",
+                self.dir.display()
+            ))
+        })?;
         let mut days: Vec<i64> = Vec::new();
         let entries = std::fs::read_dir(&self.dir).map_err(|error| refused(&self.dir, &error))?;
         for entry in entries {
@@ -196,7 +203,9 @@ impl<S: Streamed> Stream<S> {
     /// Opens the files below a data directory, and starts the writer.
     pub(super) fn open(data_dir: &Path, options: EmbeddedOptions) -> Result<Stream<S>, StoreError> {
         let shared = Arc::new(Shared::<S>::new(data_dir));
-        std::fs::create_dir_all(&shared.dir).map_err(|error| refused(&shared.dir, &error))?;
+        let made =
+            std::fs::create_dir_all(&shared.dir).and_then(|()| options.fault.sync_names(Some(data_dir)));
+        made.map_err(|error| refused(&shared.dir, &error))?;
         *shared.state.write().unwrap_or_else(PoisonError::into_inner) = shared.open_files(&options.fault)?;
         let (jobs, queue) = mpsc::channel(QUEUE_JOBS_MAX);
         let writer = Writer::new(Arc::clone(&shared), options);

@@ -124,7 +124,7 @@ impl<S: Streamed> Writer<S> {
         let mut outcome = Err(StoreError::Unavailable("the files are being opened again".to_owned()));
         for _ in 0..REOPEN_TRIES_MAX {
             outcome = self.shared.open_files(&self.options.fault);
-            if outcome.is_ok() {
+            if outcome.is_ok() || self.options.fault.is_off() {
                 break;
             }
             std::thread::park_timeout(REOPEN_PAUSE);
@@ -189,7 +189,11 @@ impl<S: Streamed> Writer<S> {
         forget(&mut state.index);
         state.files.get_or_insert_default().remove(&file.day);
         drop(state);
-        remove(&file.path)
+        let path = &file.path;
+        self.options
+            .fault
+            .remove(path)
+            .map_err(|error| StoreError::Unavailable(format!("cannot remove {}: {error}", path.display())))
     }
 
     /// Replaces a day's file by its sealed form.
@@ -198,7 +202,7 @@ impl<S: Streamed> Writer<S> {
         let Some(open) = open.filter(|file| !file.sealed) else { return Ok(false) };
         let packed = open.path.with_extension(MAKING);
         S::write_sealed(&open, &packed, &self.options.fault)?;
-        put_in_place(&packed, &open.path)?;
+        put_in_place(&packed, &open.path, &self.options.fault)?;
         let sealed =
             Arc::new(DayFile::open(&open.path, S::CONTENT, day, CACHE_OLD_BYTES, &self.options.fault)?);
         let mut state = self.shared.state.write().unwrap_or_else(PoisonError::into_inner);
@@ -356,9 +360,4 @@ fn take_all(batch: &mut Batch<'_>, batches: Vec<Vec<Event>>) -> Result<Vec<Appen
         }
     }
     Ok(appended)
-}
-
-fn remove(path: &Path) -> Result<(), StoreError> {
-    std::fs::remove_file(path)
-        .map_err(|error| StoreError::Unavailable(format!("cannot remove {}: {error}", path.display())))
 }
