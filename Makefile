@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: help run check test test-quick sim clients janus browser pictures docs bench fuzz deny clean
+.PHONY: help run check test test-quick sim clients janus browser pictures docs bench bench-small fuzz deny clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -45,8 +45,11 @@ pictures: ## make docs/pictures/ anew: every page of the dashboard in both theme
 docs: ## write the generated parts of docs/ anew from the tables in the code
 	UPDATE=1 cargo test --locked -- docs_of the_documentation the_operators_page
 
-bench: ## ratios against bare hyper and PostgreSQL, on this machine, in one run
+bench: ## 20 million sessions: every bar of docs/performance.md, rivals beside, in one run (under an hour, 20 GB of disk)
 	benches/run
+
+bench-small: ## the same with a twentieth of everything, in a few minutes
+	benches/run --small
 
 fuzz: ## every target of fuzz/ for a minute (installs cargo-fuzz into .test/)
 	fuzz/run 60

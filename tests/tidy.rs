@@ -61,7 +61,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
 
 /// Packages in `Cargo.lock`, all platforms and test tools included. Every one is somebody's code that we
 /// ship or run: the bound makes a new one a decision. Raise it in the commit that needs it and say why there.
-const PACKAGES_MAX: usize = 210;
+const PACKAGES_MAX: usize = 220;
 
 /// Lines of a source file, tests not counted. At 500 ask whether the file has two jobs; at 800 it has.
 const LINES_MAX: usize = 800;
@@ -86,6 +86,7 @@ const DOCUMENTS: &[&str] = &[
     "docs/janus.md",
     "docs/logging.md",
     "docs/operations.md",
+    "docs/performance.md",
     "docs/quality.md",
     "docs/records.md",
     "docs/sources.md",

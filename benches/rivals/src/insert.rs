@@ -7,10 +7,9 @@ use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use tokio_postgres::NoTls;
 
-use crate::APP;
-
 #[derive(Deserialize)]
 struct Line<'a> {
+    app: i64,
     at_ms: i64,
     kind: &'a str,
     room: &'a str,
@@ -30,10 +29,10 @@ struct Attrs<'a> {
 }
 
 const EVENTS: &str = "INSERT INTO events (app, room, user_id, kind, at_ms, reason, device, version, ip) \
-     SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::text[]) \
+     SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::text[]) \
      ON CONFLICT DO NOTHING";
 const SESSIONS: &str = "INSERT INTO stays (app, room, user_id, join_ms, leave_ms, device, version, ip) \
-     SELECT $1, * FROM unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::text[]) \
+     SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::text[]) \
      ON CONFLICT (app, room, user_id, join_ms) DO UPDATE SET leave_ms = excluded.leave_ms";
 
 /// Prints the seconds and the number of events.
@@ -44,13 +43,13 @@ pub async fn run(database: &str, events: &str, batch: usize) -> Result<()> {
     let (insert_events, upsert_sessions) = (client.prepare(EVENTS).await?, client.prepare(SESSIONS).await?);
     let lines: Vec<&str> = text.lines().collect();
     // Who is inside since when: spares the database the search that a leave would need.
-    let mut inside: HashMap<(String, String), (i64, [String; 3])> = HashMap::new();
+    let mut inside: HashMap<Who, (i64, [String; 3])> = HashMap::new();
     let begun = Instant::now();
     for lines in lines.chunks(batch) {
         let events: Vec<Line<'_>> =
             lines.iter().map(|line| serde_json::from_str(line)).collect::<Result<_, _>>()?;
         let sessions = sessions(&events, &mut inside);
-        let app = i64::try_from(APP)?;
+        let apps: Vec<i64> = events.iter().map(|event| event.app).collect();
         let column = |get: fn(&Line<'_>) -> String| events.iter().map(get).collect::<Vec<_>>();
         let times: Vec<i64> = events.iter().map(|event| event.at_ms).collect();
         let transaction = client.transaction().await?;
@@ -58,7 +57,7 @@ pub async fn run(database: &str, events: &str, batch: usize) -> Result<()> {
             .execute(
                 &insert_events,
                 &[
-                    &app,
+                    &apps,
                     &column(|e| e.room.to_owned()),
                     &column(|e| e.user.to_owned()),
                     &column(|e| e.kind.to_owned()),
@@ -71,17 +70,18 @@ pub async fn run(database: &str, events: &str, batch: usize) -> Result<()> {
             )
             .await?;
         let mut columns: [Vec<String>; 5] = Default::default();
-        let (mut joins, mut leaves) = (Vec::new(), Vec::new());
-        for ((room, user, join), (leave, [device, version, ip])) in sessions {
+        let (mut apps, mut joins, mut leaves) = (Vec::new(), Vec::new(), Vec::new());
+        for (((app, room, user), join), (leave, [device, version, ip])) in sessions {
             for (column, value) in columns.iter_mut().zip([room, user, device, version, ip]) {
                 column.push(value);
             }
+            apps.push(app);
             joins.push(join);
             leaves.push(leave);
         }
         let [rooms, users, devices, versions, ips] = columns;
         transaction
-            .execute(&upsert_sessions, &[&app, &rooms, &users, &joins, &leaves, &devices, &versions, &ips])
+            .execute(&upsert_sessions, &[&apps, &rooms, &users, &joins, &leaves, &devices, &versions, &ips])
             .await?;
         transaction.commit().await?;
     }
@@ -96,23 +96,26 @@ pub async fn run(database: &str, events: &str, batch: usize) -> Result<()> {
     Ok(())
 }
 
-type Sessions = BTreeMap<(String, String, i64), (Option<i64>, [String; 3])>;
+/// Application, room, user.
+type Who = (i64, String, String);
+
+type Sessions = BTreeMap<(Who, i64), (Option<i64>, [String; 3])>;
 
 /// The sessions a batch opens or closes. A leave that overtook its join makes no row: cheaper than the truth.
-fn sessions(events: &[Line<'_>], inside: &mut HashMap<(String, String), (i64, [String; 3])>) -> Sessions {
+fn sessions(events: &[Line<'_>], inside: &mut HashMap<Who, (i64, [String; 3])>) -> Sessions {
     let mut sessions = Sessions::new();
     for event in events {
-        let who = (event.room.to_owned(), event.user.to_owned());
+        let who = (event.app, event.room.to_owned(), event.user.to_owned());
         match event.kind {
             "joined" => {
                 let attrs =
                     [event.attrs.device, event.attrs.sdk_version, event.attrs.client_ip].map(str::to_owned);
                 inside.insert(who.clone(), (event.at_ms, attrs.clone()));
-                sessions.insert((who.0, who.1, event.at_ms), (None, attrs));
+                sessions.insert((who, event.at_ms), (None, attrs));
             }
             "left" => {
                 if let Some((join, attrs)) = inside.remove(&who) {
-                    sessions.insert((who.0, who.1, join), (Some(event.at_ms), attrs));
+                    sessions.insert((who, join), (Some(event.at_ms), attrs));
                 }
             }
             _ => {}

@@ -11,11 +11,12 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::post;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use subtle::ConstantTimeEq;
-use tokio_postgres::{Client, NoTls, Statement};
+use tokio_postgres::{Client, Statement};
 
-use crate::{APP, SECRET_KEY, sign};
+use crate::questions::Question;
+use crate::{APP, SECRET_KEY, engines, sign};
 
 /// Connections to the database. Requests take turns, and share a connection while it waits: faster than a pool.
 const CONNECTIONS: usize = 8;
@@ -25,17 +26,6 @@ struct Database {
     turn: AtomicUsize,
     /// The date and the key of the requests of that day.
     key: (String, Vec<u8>),
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Question {
-    comm_id: String,
-    start_time: i64,
-    end_time: i64,
-    sdk_app_id: u64,
-    page_number: Option<i64>,
-    page_size: Option<i64>,
 }
 
 #[derive(Serialize)]
@@ -69,16 +59,8 @@ struct User {
 pub async fn serve(address: &str, database: &str) -> Result<()> {
     let mut connections = Vec::new();
     for _ in 0..CONNECTIONS {
-        let (client, connection) = tokio_postgres::connect(database, NoTls).await?;
-        tokio::spawn(connection);
-        let statement = client
-            .prepare(
-                // The subquery lets the planner walk the index in the order of the answer.
-                "SELECT s.room, s.user_id, s.join_ts, s.leave_ts, s.finished, s.device, s.version, s.ip FROM sessions s \
-                 WHERE s.call = (SELECT id FROM calls WHERE comm_id = $1) AND s.join_ts <= $2 AND s.leave_ts >= $3 \
-                 ORDER BY s.join_ts DESC, s.user_id LIMIT $4 OFFSET $5",
-            )
-            .await?;
+        let client = engines::postgres_client(database).await?;
+        let statement = client.prepare(engines::POSTGRES_USERS).await?;
         connections.push((client, statement));
     }
     let database = Database { connections, turn: AtomicUsize::new(0), key: (String::new(), Vec::new()) };
@@ -115,27 +97,26 @@ async fn users(database: &Database, headers: &HeaderMap, body: &[u8]) -> Result<
     let (date, key) = &database.key;
     let expected = sign::signature(key, text("host")?, text("x-tc-timestamp")?, date, body);
     anyhow::ensure!(bool::from(expected.as_bytes().ct_eq(given.as_bytes())), "signature");
-    let question: Question = serde_json::from_slice(body)?;
-    anyhow::ensure!(question.sdk_app_id == APP, "app");
+    let question = Question::of(body)?;
+    anyhow::ensure!((APP..APP + 50).contains(&question.sdk_app_id), "app");
 
     let turn = database.turn.fetch_add(1, Ordering::Relaxed) % database.connections.len();
     let (client, statement) = &database.connections[turn];
-    let size = question.page_size.unwrap_or(6);
-    let skip = question.page_number.unwrap_or(0) * size;
-    let rows = client
-        .query(statement, &[&question.comm_id, &question.end_time, &question.start_time, &size, &skip])
-        .await?;
+    let app = i64::try_from(question.sdk_app_id)?;
+    let Question { room, create_s, start_time: from, end_time: to, page_size: size, .. } = &question;
+    let skip = question.page_number * size;
+    let rows = client.query(statement, &[&app, room, create_s, to, from, size, &skip]).await?;
     let user_list: Vec<User> = rows
         .iter()
         .map(|row| User {
-            room_str: row.get(0),
-            user_id: row.get(1),
-            join_ts: row.get(2),
-            leave_ts: row.get(3),
-            finished: row.get(4),
-            device_type: row.get(5),
-            sdk_version: row.get(6),
-            client_ip: row.get(7),
+            room_str: room.clone(),
+            user_id: row.get(0),
+            join_ts: row.get(1),
+            leave_ts: row.get(2),
+            finished: row.get(3),
+            device_type: row.get(4),
+            sdk_version: row.get(5),
+            client_ip: row.get(6),
         })
         .collect();
     let request_id = "00000000-0000-4000-8000-000000000000".to_owned();

@@ -51,7 +51,15 @@ const SIZES: [(u64, u64); 3] = [(320, 180), (640, 360), (1_280, 720)];
 impl Flow {
     fn new(at_ms: i64) -> Flow {
         let values = Values::default();
-        Flow { at_ms, audio_rate: 6_200.0, video_rate: 180_000.0, lost_share: 0.01, size: 2, rtt: 38.0, values }
+        Flow {
+            at_ms,
+            audio_rate: 6_200.0,
+            video_rate: 180_000.0,
+            lost_share: 0.01,
+            size: 2,
+            rtt: 38.0,
+            values,
+        }
     }
 
     fn step(&mut self, dice: &mut Dice) {

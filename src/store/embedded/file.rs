@@ -226,7 +226,10 @@ pub(super) fn pack_rows(view: &View, tx: &WriteTransaction) -> Result<(), StoreE
         };
         let mut outcome = Ok(());
         if table == Table::Users {
-            rows.extend(users::keys_of(view)?.into_iter().map(|key| (key, Vec::new())));
+            users::each_part(view, &mut |keys| {
+                rows.extend(keys.into_iter().map(|key| (key, Vec::new())));
+                write(&mut rows)
+            })?;
         }
         view.scan(table, &[], None, false, &mut |key, value| {
             rows.push((key.to_vec(), value.to_vec()));

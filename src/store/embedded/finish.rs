@@ -5,9 +5,9 @@ use std::ops::{ControlFlow, RangeInclusive};
 
 use super::batch::{Batch, CallEntry, ChangesByDay, user_of};
 use super::figures::Moved;
-use super::index::{CallRef, Delta, is_long};
+use super::index::{CallRef, Delta, OPEN, reach};
 use super::keys::{self, Key, Table};
-use super::values::{self, CallRow};
+use super::values::{self, CallRow, LongRow};
 use crate::records::fold::{self, Claim, Life, Stay, Timeline};
 use crate::records::{AppId, CommId, Event, Millis};
 use crate::store::StoreError;
@@ -51,9 +51,10 @@ impl Batch<'_> {
         let mut moved = Vec::new();
         for of_call in dirty.chunk_by(|(at, ..), (bt, ..)| at == bt) {
             let at = of_call[0].0;
+            let row = self.call(at)?.cloned();
             let mut listings = Vec::new();
             for (_, user, events) in of_call {
-                let listing = self.write_user(at, user, events, changes)?;
+                let listing = self.write_user((at, row.as_ref()), user, events, changes)?;
                 moved.extend(Moved::between(at, user, &listing.old, &listing.new));
                 listings.push(listing);
             }
@@ -65,13 +66,12 @@ impl Batch<'_> {
     /// Folds a user again; the stays before and after.
     fn write_user(
         &mut self,
-        at: CallRef,
+        (at, row): (CallRef, Option<&CallRow>),
         user: &str,
         events: &[Event],
         changes: &mut ChangesByDay,
     ) -> Result<Listing, StoreError> {
         let key = Key::call(at.no).text(user).bytes();
-        let row = self.call(at)?.cloned();
         let file = changes.entry(at.day).or_default();
         let written = (!events.is_empty()).then(|| values::encode_events(events, user)).transpose()?;
         file.insert((Table::Events, key.clone()), written);
@@ -81,7 +81,7 @@ impl Batch<'_> {
         let old = self.old_stays(at, user)?;
         let new = match row {
             Some(row) if !events.is_empty() => {
-                let told = self.attributes(&row, user)?;
+                let told = self.attributes(row, user)?;
                 let (events, told): (Vec<&Event>, Vec<&Event>) =
                     (events.iter().collect(), told.iter().collect());
                 fold::stays(&events, &told)
@@ -341,8 +341,11 @@ pub(super) fn decode_ref(bytes: &[u8]) -> Option<CallRef> {
     Some(CallRef { day, no: keys::trailing_number(bytes)? })
 }
 
-/// A call's rows in every table that lists it: by file, table and key.
-fn places(at: CallRef, row: &CallRow) -> Vec<(i64, Table, Vec<u8>, Vec<u8>)> {
+/// A row of a table: its file, table, key and value.
+type Placed = (i64, Table, Vec<u8>, Vec<u8>);
+
+/// A call's rows in every table that lists it.
+fn places(at: CallRef, row: &CallRow) -> Result<Vec<Placed>, StoreError> {
     let app = AppId(row.app);
     let room = || keys::room(app, &row.room);
     let mut places = vec![
@@ -367,10 +370,17 @@ fn places(at: CallRef, row: &CallRow) -> Vec<(i64, Table, Vec<u8>, Vec<u8>)> {
         let key = Key::app(app).text(&row.source).text(&row.instance).text(&row.room).text(name).bytes();
         places.push((at.day, Table::Names, key, at.no.to_be_bytes().to_vec()));
     }
-    if is_long(row) {
-        places.push((at.day, Table::Long, Key::call(at.no).bytes(), Vec::new()));
+    if let Some(until) = reach(row) {
+        // Of an open call more must be known than this, so that its row has to be read in any case.
+        let told = LongRow { app: row.app, room: row.room.clone(), until };
+        let value = if until == OPEN { Vec::new() } else { values::encode_long(&told)? };
+        places.push((at.day, Table::Long, Key::call(at.no).bytes(), value));
     }
-    places
+    Ok(places)
+}
+
+fn all_places(at: CallRef, row: Option<&CallRow>) -> Result<BTreeSet<Placed>, StoreError> {
+    Ok(row.map(|row| places(at, row)).transpose()?.into_iter().flatten().collect())
 }
 
 fn write_call(
@@ -385,8 +395,7 @@ fn write_call(
     deltas.push(Delta::Changed(at));
     let value = entry.row.as_ref().map(values::encode_call).transpose()?;
     changes.entry(at.day).or_default().insert((Table::Calls, Key::call(at.no).bytes()), value);
-    let old: BTreeSet<_> = entry.old.iter().flat_map(|row| places(at, row)).collect();
-    let new: BTreeSet<_> = entry.row.iter().flat_map(|row| places(at, row)).collect();
+    let (old, new) = (all_places(at, entry.old.as_ref())?, all_places(at, entry.row.as_ref())?);
     for (day, table, key, _) in old.difference(&new) {
         // Another call may have taken the second meanwhile; its row stands.
         changes.entry(*day).or_default().entry((*table, key.clone())).or_insert(None);
@@ -394,12 +403,11 @@ fn write_call(
     for (day, table, key, value) in new.difference(&old) {
         changes.entry(*day).or_default().insert((*table, key.clone()), Some(value.clone()));
     }
-    let long = |row: &CallRow| is_long(row);
-    let (was_long, is_long) = (entry.old.as_ref().is_some_and(long), entry.row.as_ref().is_some_and(long));
-    if was_long != is_long
+    let (reached, until) = (entry.old.as_ref().and_then(reach), entry.row.as_ref().and_then(reach));
+    if reached != until
         && let Some(row) = entry.row.as_ref().or(entry.old.as_ref())
     {
-        deltas.push(Delta::Long { app: AppId(row.app), room: row.room.clone(), call: at, is_long });
+        deltas.push(Delta::Long { app: AppId(row.app), room: row.room.clone(), call: at, until });
     }
     let running = |row: &Option<CallRow>| row.as_ref().map_or((0, 0), CallRow::running);
     deltas.push(Delta::Running { before: running(&entry.old), after: running(&entry.row) });

@@ -9,7 +9,7 @@ use super::figures::{AllSums, Entrants, Remembered, RoomDay, Sums};
 use super::file::{DayFile, View};
 use super::keys::{CallNo, Table, day, day_of_figures, trailing_number};
 use super::users::OpenUsers;
-use super::values::{CallRow, decode_call, decode_single, decode_sums};
+use super::values::{CallRow, LongRow, decode_call, decode_long, decode_single, decode_sums};
 use crate::records::fold::Timeline;
 use crate::records::{AppId, Event, Millis};
 use crate::store::{Counts, StoreError};
@@ -26,8 +26,8 @@ pub(super) type Emitter = (AppId, String, String);
 
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    /// Calls that are open or reach beyond their day, by application and room.
-    long: BTreeMap<AppId, HashMap<String, BTreeSet<CallRef>>>,
+    /// Calls that are open or reach beyond their day, by application and room; and until which day they reach.
+    long: BTreeMap<AppId, HashMap<String, BTreeMap<CallRef, i64>>>,
     /// When the orphans of each timeline happened.
     orphans: HashMap<Timeline, BTreeMap<Millis, u32>>,
     /// Restarts of media servers.
@@ -58,7 +58,8 @@ pub(super) enum Delta {
         app: AppId,
         room: String,
         call: CallRef,
-        is_long: bool,
+        /// Until which day it reaches, where it is long.
+        until: Option<i64>,
     },
     /// Open calls and sessions.
     Running {
@@ -100,12 +101,15 @@ pub(super) enum Delta {
     },
 }
 
-/// Whether a call must be found without knowing its day.
-pub(super) fn is_long(call: &CallRow) -> bool {
+/// The day that a call reaches which has not ended.
+pub(super) const OPEN: i64 = i64::MAX;
+
+/// Until which day a call reaches that must be found without knowing its day; `None` where it lies within one.
+pub(super) fn reach(call: &CallRow) -> Option<i64> {
     let home = day(call.life.begin);
-    call.life.end().is_none_or(|(end, _)| day(end) != home)
-        || call.life.closed.is_none_or(|closed| day(closed.at) != home)
-        || day(call.life.last_evidence) != home
+    let (Some((end, _)), Some(closed)) = (call.life.end(), call.life.closed) else { return Some(OPEN) };
+    let days = [day(end), day(closed.at), day(call.life.last_evidence)];
+    days.iter().any(|day| *day != home).then(|| days.into_iter().max().unwrap_or(OPEN))
 }
 
 impl Index {
@@ -115,17 +119,19 @@ impl Index {
         let last = view.last_key(Table::Calls)?.and_then(|key| trailing_number(&key));
         self.next_no.insert(file.day, last.map_or(0, |no| no + 1));
         let mut long = Vec::new();
-        view.scan(Table::Long, &[], None, false, &mut |key, _| {
-            long.extend(trailing_number(key));
+        view.scan(Table::Long, &[], None, false, &mut |key, value| {
+            long.extend(trailing_number(key).map(|no| (no, value.to_vec())));
             ControlFlow::Continue(())
         })?;
-        for no in long {
+        for (no, value) in long {
             let key = super::keys::Key::call(no).bytes();
-            let Some(call) = view.with(Table::Calls, &key, decode_call)? else { continue };
-            self.run((0, 0), call.running());
-            let call_ref = CallRef { day: file.day, no };
-            let rooms = self.long.entry(AppId(call.app)).or_default();
-            rooms.entry(call.room).or_default().insert(call_ref);
+            let at = CallRef { day: file.day, no };
+            if let Some(LongRow { app, room, until }) = decode_long(&value)? {
+                self.set_long(AppId(app), room, at, until);
+            } else if let Some(call) = view.with(Table::Calls, &key, decode_call)? {
+                self.run((0, 0), call.running());
+                self.set_long(AppId(call.app), call.room.clone(), at, reach(&call).unwrap_or(OPEN));
+            }
         }
         for event in singles(&view, Table::Orphans)? {
             *self.orphans.entry(Timeline::of(&event)).or_default().entry(event.at).or_default() += 1;
@@ -157,6 +163,10 @@ impl Index {
         outcome
     }
 
+    fn set_long(&mut self, app: AppId, room: String, call: CallRef, until: i64) {
+        self.long.entry(app).or_default().entry(room).or_default().insert(call, until);
+    }
+
     fn run(&mut self, before: (u64, u64), after: (u64, u64)) {
         self.open_calls = (self.open_calls + after.0).saturating_sub(before.0);
         self.open_sessions = (self.open_sessions + after.1).saturating_sub(before.1);
@@ -167,7 +177,7 @@ impl Index {
         self.cache.forget_all();
         for rooms in self.long.values_mut() {
             rooms.retain(|_, calls| {
-                calls.retain(|call| call.day != gone);
+                calls.retain(|call, _| call.day != gone);
                 !calls.is_empty()
             });
         }
@@ -189,10 +199,8 @@ impl Index {
     pub(super) fn apply(&mut self, delta: Delta) {
         match delta {
             Delta::Changed(call) => self.cache.forget(call),
-            Delta::Long { app, room, call, is_long: true } => {
-                self.long.entry(app).or_default().entry(room).or_default().insert(call);
-            }
-            Delta::Long { app, room, call, is_long: false } => {
+            Delta::Long { app, room, call, until: Some(until) } => self.set_long(app, room, call, until),
+            Delta::Long { app, room, call, until: None } => {
                 if let Some(calls) = self.long.entry(app).or_default().get_mut(&room) {
                     calls.remove(&call);
                     if calls.is_empty() {
@@ -233,18 +241,24 @@ impl Index {
 
     /// The long calls of one room's name.
     pub(super) fn long_of(&self, app: AppId, room: &str) -> impl Iterator<Item = CallRef> {
-        self.long.get(&app).and_then(|rooms| rooms.get(room)).into_iter().flatten().copied()
+        self.long.get(&app).and_then(|rooms| rooms.get(room)).into_iter().flat_map(BTreeMap::keys).copied()
     }
 
     /// The long calls of one application.
     pub(super) fn long_of_app(&self, app: AppId) -> impl Iterator<Item = CallRef> {
-        self.long.get(&app).into_iter().flat_map(|rooms| rooms.values().flatten().copied())
+        self.long_of_app_since(app, i64::MIN)
     }
 
-    /// Every long call of one day.
-    pub(super) fn long_of_day(&self, day: i64) -> impl Iterator<Item = CallRef> {
-        let all = self.long.values().flat_map(|rooms| rooms.values().flatten().copied());
-        all.filter(move |call| call.day == day)
+    /// The long calls of one application that reach a day.
+    pub(super) fn long_of_app_since(&self, app: AppId, day: i64) -> impl Iterator<Item = CallRef> {
+        let calls = self.long.get(&app).into_iter().flat_map(|rooms| rooms.values().flatten());
+        calls.filter(move |(_, until)| **until >= day).map(|(&call, _)| call)
+    }
+
+    /// The long calls of one day that reach another.
+    pub(super) fn long_of_day(&self, day: i64, since: i64) -> impl Iterator<Item = CallRef> {
+        let all = self.long.values().flat_map(|rooms| rooms.values().flatten());
+        all.filter(move |(call, until)| call.day == day && **until >= since).map(|(&call, _)| call)
     }
 
     /// When the orphans of a timeline happened, from `from` on and before `to`.

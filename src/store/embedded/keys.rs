@@ -51,7 +51,8 @@ tables! {
     Names = "names" / "names.packed",
     /// app, creation second (newest first), call number → nothing
     Apps = "apps" / "apps.packed",
-    /// call number → nothing: calls that are open, or reach beyond their day
+    /// call number → [`LongRow`](super::values::LongRow), or nothing where it is open: calls that are open, or reach beyond
+    /// their day
     Long = "long" / "long.packed",
     /// call number, user → stays
     Stays = "stays" / "stays.packed",

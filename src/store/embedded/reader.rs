@@ -1,7 +1,7 @@
 //! Questions to the embedded store. None of them writes.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, RangeInclusive};
 use std::sync::Arc;
 
 use super::batch::{Files, user_of};
@@ -168,7 +168,7 @@ impl Reader<'_> {
     }
 
     /// A page of a call that is too large to be read whole: from its newest sessions, which are kept, where the
-    /// window reaches to the end of the call; else from the listing.
+    /// window reaches to the newest of them; else from the listing.
     fn sessions_of_large(
         &self,
         call: &OfCall<'_>,
@@ -176,13 +176,13 @@ impl Reader<'_> {
     ) -> Result<Vec<Arc<Session>>, StoreError> {
         let skip = usize::try_from(query.skip).unwrap_or(usize::MAX);
         let take = skip.saturating_add(query.take);
-        let last_evidence = call.row.life.last_evidence;
-        if take <= NEWEST_KEPT_MAX && last_evidence.secs() <= query.to_s {
+        if take <= NEWEST_KEPT_MAX && call.newest_join()? <= Some(query.to_s) {
             let newest = SessionQuery { from_s: i64::MIN, to_s: i64::MAX, take, ..*query };
             let sessions = call.listed(&newest, 0)?;
+            let last_evidence = call.row.life.last_evidence;
             let found = Arc::new(Cached { app: query.app, last_evidence, sessions, is_whole: false });
-            self.keep(call, query, &found);
             if let Some(page) = found.page(query) {
+                self.keep(call, query, &found);
                 return Ok(page);
             }
         }
@@ -207,76 +207,94 @@ impl Reader<'_> {
         Ok(file.view()?.with(Table::Events, &key, decode)?.unwrap_or_default())
     }
 
+    /// The calls that were created in the window come first, newest first, so that a page of them is found without
+    /// looking at the others.
     pub(super) fn calls(&self, query: &CallQuery<'_>) -> Result<Vec<Call>, StoreError> {
-        let wanted = |row: &CallRow| {
-            row.life.last_evidence >= query.horizon
-                && query.room.is_none_or(|room| row.room == room)
-                && overlaps(
-                    row.life.start,
-                    row.life.end().map(|(at, _)| at),
-                    query.from_s,
-                    query.to_s,
-                    query.now,
-                )
-        };
         let skip = usize::try_from(query.skip).unwrap_or(usize::MAX);
         let needed = skip.saturating_add(query.take);
-        let mut found: Vec<Call> = Vec::new();
-        let (created_inside, before) = self.candidates(query)?;
-        for same_second in created_inside.values().rev().chain(std::iter::once(&before)) {
-            if found.len() >= needed {
-                break;
-            }
-            let mut tied = Vec::new();
-            for &at in same_second {
-                tied.extend(self.row(at)?.filter(wanted).map(|row| self.call(&row)));
-            }
-            tied.sort_by(call_order);
-            found.append(&mut tied);
+        let mut found = match query.room {
+            Some(room) => self.calls_among(&self.near(query, room)?, query)?,
+            None => self.created_inside(query, needed)?,
+        };
+        if query.room.is_none() && found.len() < needed {
+            let before = self.calls_among(&self.created_before(query)?, query)?;
+            found.extend(before.into_iter().filter(|call| call.created.secs() < query.from_s));
         }
+        found.sort_by(call_order);
         Ok(found.into_iter().skip(skip).take(query.take).collect())
     }
 
-    /// The calls that were created in a window, by second; and those created before that may reach into it:
-    /// of the same day, and the long ones.
-    #[expect(clippy::type_complexity, reason = "the two parts are used in one place")]
-    fn candidates(
+    fn calls_among(
         &self,
+        places: &BTreeSet<CallRef>,
         query: &CallQuery<'_>,
-    ) -> Result<(BTreeMap<i64, Vec<CallRef>>, Vec<CallRef>), StoreError> {
-        let day_of = |second: i64| Millis::from_secs(second).day();
-        let mut inside: BTreeMap<i64, Vec<CallRef>> = BTreeMap::new();
-        let mut before: BTreeSet<CallRef> = match query.room {
-            Some(room) => self.index.long_of(query.app, room).collect(),
-            None => self.index.long_of_app(query.app).collect(),
-        };
-        // A call is kept on the day of its begin; its creation may lie on a neighbouring one.
-        let days = day_of(query.from_s).saturating_sub(1)..=day_of(query.to_s).saturating_add(1);
-        for (&day, file) in self.files.range(days) {
-            if let Some(room) = query.room {
-                before.extend(self.calls_of_room(query.app, room, day)?);
-                continue;
-            }
-            let prefix = Key::app(query.app);
-            let (from, to) = (prefix.clone().newest_first(query.to_s).bytes(), prefix.end());
-            file.view()?.scan(Table::Apps, &from, Some(&to), false, &mut |key, _| {
-                let (Some(created), Some(no)) =
-                    (keys::time_at(key, 8).map(|time| !time), keys::trailing_number(key))
-                else {
-                    return ControlFlow::Continue(());
-                };
-                if created >= query.from_s {
-                    inside.entry(created).or_default().push(CallRef { day, no });
-                } else {
-                    before.insert(CallRef { day, no });
+    ) -> Result<Vec<Call>, StoreError> {
+        let mut calls = Vec::new();
+        for &at in places {
+            calls.extend(self.row(at)?.filter(|row| is_asked(row, query)).map(|row| self.call(&row)));
+        }
+        Ok(calls)
+    }
+
+    /// The calls of a room's name that may reach into a window.
+    fn near(&self, query: &CallQuery<'_>, room: &str) -> Result<BTreeSet<CallRef>, StoreError> {
+        let mut near: BTreeSet<CallRef> = self.index.long_of(query.app, room).collect();
+        for &day in self.files.range(days_of(query)).map(|(day, _)| day) {
+            near.extend(self.calls_of_room(query.app, room, day)?);
+        }
+        Ok(near)
+    }
+
+    /// Of each file the newest calls that were created in a window, so that the newest of all are among them. Those of
+    /// one second are found together, since their order is another.
+    fn created_inside(&self, query: &CallQuery<'_>, needed: usize) -> Result<Vec<Call>, StoreError> {
+        let prefix = Key::app(query.app);
+        let from = prefix.clone().newest_first(query.to_s).bytes();
+        let to = prefix.newest_first(query.from_s.saturating_sub(1)).bytes();
+        let mut found = Vec::new();
+        for file in self.files.range(days_of(query)).map(|(_, file)| file) {
+            let view = file.view()?;
+            let (mut of_file, mut second, mut outcome) = (0, None, Ok(()));
+            view.scan(Table::Apps, &from, Some(&to), false, &mut |key, _| {
+                let created = keys::time_at(key, 8);
+                if of_file >= needed && second != created {
+                    return ControlFlow::Break(());
                 }
+                let Some(no) = keys::trailing_number(key) else { return ControlFlow::Continue(()) };
+                match view.with(Table::Calls, &Key::call(no).bytes(), values::decode_call) {
+                    Ok(row) => {
+                        let asked = row.filter(|row| is_asked(row, query));
+                        of_file += usize::from(asked.is_some());
+                        found.extend(asked.map(|row| self.call(&row)));
+                        second = created;
+                        ControlFlow::Continue(())
+                    }
+                    Err(error) => {
+                        outcome = Err(error);
+                        ControlFlow::Break(())
+                    }
+                }
+            })?;
+            outcome?;
+        }
+        Ok(found)
+    }
+
+    /// The calls that were created before a window and may reach into it: the long ones, and of its first days all.
+    fn created_before(&self, query: &CallQuery<'_>) -> Result<BTreeSet<CallRef>, StoreError> {
+        let first = Millis::from_secs(query.from_s).day();
+        let mut before: BTreeSet<CallRef> = self.index.long_of_app_since(query.app, first).collect();
+        let prefix = Key::app(query.app);
+        let (from, to) = (prefix.clone().newest_first(query.from_s.saturating_sub(1)).bytes(), prefix.end());
+        // What is not long ends on the day of its begin, and its creation is told a day after that at most.
+        for (&day, file) in self.files.range(first..=first.saturating_add(1)) {
+            file.view()?.scan(Table::Apps, &from, Some(&to), false, &mut |key, _| {
+                before.extend(keys::trailing_number(key).map(|no| CallRef { day, no }));
                 ControlFlow::Continue(())
             })?;
         }
-        for at in inside.values().flatten() {
-            before.remove(at);
-        }
-        Ok((inside, before.into_iter().collect()))
+        before.retain(|at| at.day <= Millis::from_secs(query.to_s).day().saturating_add(1));
+        Ok(before)
     }
 
     pub(super) fn export(
@@ -401,6 +419,20 @@ impl Cached {
     }
 }
 
+/// The days in whose files the calls of a window are: a call is kept on the day of its begin, and its creation may lie on
+/// a neighbouring one.
+fn days_of(query: &CallQuery<'_>) -> RangeInclusive<i64> {
+    let day_of = |second: i64| Millis::from_secs(second).day();
+    day_of(query.from_s).saturating_sub(1)..=day_of(query.to_s).saturating_add(1)
+}
+
+fn is_asked(row: &CallRow, query: &CallQuery<'_>) -> bool {
+    let end = row.life.end().map(|(at, _)| at);
+    row.life.last_evidence >= query.horizon
+        && query.room.is_none_or(|room| row.room == room)
+        && overlaps(row.life.start, end, query.from_s, query.to_s, query.now)
+}
+
 fn meets(session: &Session, query: &SessionQuery<'_>) -> bool {
     overlaps(session.joined, session.left, query.from_s, query.to_s, query.now)
 }
@@ -476,6 +508,18 @@ impl OfCall<'_> {
             if done { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
         outcome.map(|()| page)
+    }
+
+    /// The second of the newest join that is listed.
+    fn newest_join(&self) -> Result<Option<i64>, StoreError> {
+        let prefix = Key::call(self.at.no);
+        let (from, to) = (prefix.clone().bytes(), prefix.end());
+        let mut newest = None;
+        self.view.scan(Table::Joins, &from, Some(&to), false, &mut |key, _| {
+            newest = keys::time_at(key, 4).map(|time| !time);
+            ControlFlow::Break(())
+        })?;
+        Ok(newest)
     }
 
     /// The sessions that one row of the listing stands for: those of one user that began in one second.

@@ -203,41 +203,98 @@ impl Reader<'_> {
     }
 }
 
-/// The keys that a file's calls and stays make.
-pub(super) fn keys_of(view: &View) -> Result<BTreeSet<Vec<u8>>, StoreError> {
-    let mut apps: HashMap<CallNo, AppId> = HashMap::new();
-    let mut outcome = Ok(());
-    view.scan(Table::Calls, &[], None, false, &mut |key, value| match values::decode_call(value) {
-        Ok(row) => {
-            apps.extend(keys::trailing_number(key).map(|no| (no, AppId(row.app))));
-            ControlFlow::Continue(())
+/// Of so many keys one is looked at, to divide them into parts.
+const SAMPLED: usize = 64;
+/// How many keys a part has, about.
+const PART_KEYS: usize = 128 * 1_024;
+
+/// The keys that a file's calls and stays make, handed over in parts and in order: of a large day they would need much
+/// memory together.
+pub(super) fn each_part(
+    view: &View,
+    visit: &mut dyn FnMut(BTreeSet<Vec<u8>>) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let apps = apps(view)?;
+    let (mut sample, mut turn) = (Vec::new(), 0);
+    each_key(view, &apps, &mut |key| {
+        if turn % SAMPLED == 0 {
+            sample.push(key);
         }
-        Err(error) => {
-            outcome = Err(error);
-            ControlFlow::Break(())
-        }
+        turn += 1;
     })?;
-    outcome?;
+    sample.sort_unstable();
+    let bounds: Vec<Vec<u8>> = sample.into_iter().step_by(PART_KEYS / SAMPLED).skip(1).collect();
+    for part in 0..=bounds.len() {
+        let from = part.checked_sub(1).and_then(|before| bounds.get(before));
+        let to = bounds.get(part);
+        let mut keys = BTreeSet::new();
+        each_key(view, &apps, &mut |key| {
+            if from.is_none_or(|from| *from <= key) && to.is_none_or(|to| key < *to) {
+                keys.insert(key);
+            }
+        })?;
+        visit(keys)?;
+    }
+    Ok(())
+}
+
+/// All of them.
+pub(super) fn keys_of(view: &View) -> Result<BTreeSet<Vec<u8>>, StoreError> {
     let mut keys = BTreeSet::new();
-    view.scan(Table::Stays, &[], None, false, &mut |key, _| {
-        let no = key.first_chunk().map(|bytes| CallNo::from_be_bytes(*bytes));
-        let app = no.and_then(|no| apps.get(&no));
-        if let (Some(no), Some(&app), Some(user)) = (no, app, user_of(key)) {
-            keys.insert(keys::calls_of_user(app, &user).number(no).bytes());
-        }
-        ControlFlow::Continue(())
+    each_key(view, &apps(view)?, &mut |key| {
+        keys.insert(key);
     })?;
     Ok(keys)
 }
 
+/// The application of each call.
+fn apps(view: &View) -> Result<HashMap<CallNo, AppId>, StoreError> {
+    let mut apps = HashMap::new();
+    view.scan(Table::Apps, &[], None, false, &mut |key, _| {
+        let app = key.first_chunk().map(|bytes| AppId(u64::from_be_bytes(*bytes)));
+        apps.extend(keys::trailing_number(key).zip(app));
+        ControlFlow::Continue(())
+    })?;
+    Ok(apps)
+}
+
+/// The key of each stay's user and call, in the order of calls.
+fn each_key(
+    view: &View,
+    apps: &HashMap<CallNo, AppId>,
+    visit: &mut dyn FnMut(Vec<u8>),
+) -> Result<(), StoreError> {
+    view.scan(Table::Stays, &[], None, false, &mut |key, _| {
+        let no = key.first_chunk().map(|bytes| CallNo::from_be_bytes(*bytes));
+        let app = no.and_then(|no| apps.get(&no));
+        if let (Some(no), Some(&app), Some(user)) = (no, app, user_of(key)) {
+            visit(keys::calls_of_user(app, &user).number(no).bytes());
+        }
+        ControlFlow::Continue(())
+    })
+}
+
 /// Whether a sealed file lists the calls of its users, and no others.
 pub(super) fn are_listed(view: &View) -> Result<bool, StoreError> {
-    let expected = keys_of(view)?;
-    let mut expected = expected.iter().map(Vec::as_slice);
     let mut same = true;
-    view.scan(Table::Users, &[], None, false, &mut |key, _| {
-        same = expected.next() == Some(key);
-        if same { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    // Behind which key the listing is still to be compared.
+    let mut from: Vec<u8> = Vec::new();
+    each_part(view, &mut |expected| {
+        let mut expected = expected.iter().map(Vec::as_slice).peekable();
+        view.scan(Table::Users, &from.clone(), None, false, &mut |key, _| {
+            if expected.peek().is_none() {
+                return ControlFlow::Break(());
+            }
+            same &= expected.next() == Some(key);
+            from = [key, &[0]].concat();
+            if same { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })?;
+        same &= expected.next().is_none();
+        Ok(())
     })?;
-    Ok(same && expected.next().is_none())
+    view.scan(Table::Users, &from, None, false, &mut |_, _| {
+        same = false;
+        ControlFlow::Break(())
+    })?;
+    Ok(same)
 }

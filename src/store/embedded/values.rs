@@ -52,6 +52,15 @@ impl CallRow {
     }
 }
 
+/// What must be known of a long call when its file is opened.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct LongRow {
+    pub(super) app: u64,
+    pub(super) room: String,
+    /// The day that it reaches.
+    pub(super) until: i64,
+}
+
 /// An event without what its place says: the call's timeline, and the user of the row.
 #[derive(Debug, Serialize, Deserialize)]
 struct EventRow {
@@ -88,6 +97,15 @@ pub(super) fn encode_call(call: &CallRow) -> Result<Vec<u8>, StoreError> {
 
 pub(super) fn decode_call(bytes: &[u8]) -> Result<CallRow, StoreError> {
     decode(bytes)
+}
+
+pub(super) fn encode_long(long: &LongRow) -> Result<Vec<u8>, StoreError> {
+    encode(long)
+}
+
+/// `None` where the row of the call has to be asked: it is open, or an earlier version wrote it.
+pub(super) fn decode_long(bytes: &[u8]) -> Result<Option<LongRow>, StoreError> {
+    if bytes.is_empty() { Ok(None) } else { decode(bytes).map(Some) }
 }
 
 pub(super) fn encode_stays(stays: &[Stay]) -> Result<Vec<u8>, StoreError> {

@@ -271,7 +271,8 @@ impl Streamed for Records {
                 continue;
             }
             let mut calls = 0;
-            file.view()?.scan(Table::Calls, &[], None, false, &mut |_, _| {
+            // The smallest of the tables that have a row for each call.
+            file.view()?.scan(Table::Apps, &[], None, false, &mut |_, _| {
                 calls += 1;
                 ControlFlow::Continue(())
             })?;
@@ -323,9 +324,10 @@ impl Writer<Records> {
     }
 
     /// Whether no call of a file from before the horizon's day reaches behind the horizon; and how many of its
-    /// calls and sessions are open. Only long calls can reach out of their day.
+    /// calls and sessions are open. Only long calls can reach out of their day, and only those that reach the
+    /// horizon's are read.
     fn all_before(&self, file: &DayFile, horizon: Millis) -> Result<(bool, (u64, u64)), StoreError> {
-        let long: Vec<_> = self.shared.read().index.long_of_day(file.day).collect();
+        let long: Vec<_> = self.shared.read().index.long_of_day(file.day, horizon.day()).collect();
         let view = file.view()?;
         let (mut all_before, mut running) = (true, (0, 0));
         for at in long {
