@@ -68,13 +68,14 @@ class Process:
 
     def __init__(self, name, folder, command):
         self.name, self.folder, self.command = name, folder, command
-        self.log, self.process = folder / "output.log", None
+        self.log, self.process, self.environment = folder / "output.log", None, {}
 
     def launch(self):
         """Starts it; whether it answers is not known yet."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder, preexec_fn=die_with_parent, start_new_session=True)
+                self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder,
+                env=os.environ | self.environment, preexec_fn=die_with_parent, start_new_session=True)
 
     def start(self):
         """Starts it and waits until it answers."""
