@@ -293,8 +293,8 @@ impl Metrics {
         self.connections.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// All of it as Prometheus text.
-    pub fn render(&self, gauges: Gauges) -> String {
+    /// All of it as Prometheus text, without the gauges where the store does not tell them.
+    pub fn render(&self, gauges: Option<Gauges>) -> String {
         let mut page = String::with_capacity(8 * 1_024);
         for (family, name, kind, _, meaning) in METRICS {
             let _ = writeln!(page, "# HELP {name} {meaning}\n# TYPE {name} {kind}");
@@ -303,10 +303,11 @@ impl Metrics {
         page
     }
 
-    fn render_family(&self, family: Family, name: &str, gauges: Gauges, page: &mut String) {
+    fn render_family(&self, family: Family, name: &str, gauges: Option<Gauges>, page: &mut String) {
         let plain = |page: &mut String, value: u64| {
             let _ = writeln!(page, "{name} {value}");
         };
+        let gauge = |page: &mut String, value: Option<u64>| value.into_iter().for_each(|v| plain(page, v));
         match family {
             Family::Requests => {
                 for (action, codes) in self.actions.labels.iter().zip(&self.requests) {
@@ -330,9 +331,9 @@ impl Metrics {
             Family::LeftOut => plain(page, self.left_out.load(Ordering::Relaxed)),
             Family::Duplicate => plain(page, self.duplicate.load(Ordering::Relaxed)),
             Family::SampleValues => plain(page, self.sample_values.load(Ordering::Relaxed)),
-            Family::OpenCalls => plain(page, gauges.open_calls),
-            Family::OpenSessions => plain(page, gauges.open_sessions),
-            Family::Orphans => plain(page, gauges.orphans),
+            Family::OpenCalls => gauge(page, gauges.map(|gauges| gauges.open_calls)),
+            Family::OpenSessions => gauge(page, gauges.map(|gauges| gauges.open_sessions)),
+            Family::Orphans => gauge(page, gauges.map(|gauges| gauges.orphans)),
             Family::Connections => {
                 let _ = writeln!(page, "{name} {}", self.connections.load(Ordering::Relaxed));
             }
@@ -347,7 +348,7 @@ mod tests {
     fn check(count: impl FnOnce(&Metrics), lines: &[&str]) {
         let metrics = Metrics::new(["Ask", "Tell"], ["Bad", "Worse"], ["late"]);
         count(&metrics);
-        let page = metrics.render(Gauges { open_calls: 7, open_sessions: 9, orphans: 8 });
+        let page = metrics.render(Some(Gauges { open_calls: 7, open_sessions: 9, orphans: 8 }));
         for line in lines {
             assert!(page.lines().any(|l| l == *line), "{line} is not in\n{page}");
         }

@@ -1,10 +1,13 @@
 //! `rollbook check`.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use super::settings::{self, Found, Where};
-use super::{Surroundings, password, say};
+use super::{Surroundings, password, say, serve};
+use crate::config;
 use crate::http::tls;
+use crate::store::AnyStore;
 use crate::store::embedded::Embedded;
 
 /// Validate the settings and the store.
@@ -28,6 +31,13 @@ pub(super) fn run(arguments: &Arguments, surroundings: &Surroundings) -> anyhow:
     if let Some(file) = config.ui.password_file.as_ref().filter(|_| config.ui.enabled) {
         let accounts = password::access(&config, file, [0; 32])?.accounts().count();
         say(&format!("pages: {} has passwords of {accounts} accounts", file.display()));
+    }
+    if let config::Store::ClickHouse(servers) = &config.store {
+        if let AnyStore::ClickHouse(store) = serve::open_store(&config, Duration::ZERO, None)? {
+            store.verify()?;
+        }
+        say(&format!("store: ClickHouse answers, the database is {}", servers.database));
+        return Ok(ExitCode::SUCCESS);
     }
     if !config.data_dir.exists() {
         say(&format!("store: {} does not exist yet", config.data_dir.display()));

@@ -4,15 +4,16 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::ValueEnum;
 
 use super::settings::{Found, Where};
 use super::{Surroundings, say, serve};
+use crate::config;
 use crate::ingest::export;
 use crate::records::{AppId, Millis};
-use crate::store::embedded::EmbeddedOptions;
 use crate::store::{self, ExportQuery, Exported, Store as _, StoreError};
 
 /// Write users, calls, events or measurements of the store.
@@ -71,10 +72,10 @@ pub(super) fn run(arguments: &Arguments, surroundings: &Surroundings) -> anyhow:
         (What::Users, Format::Csv) => session_rows,
     };
     let Found { config, .. } = arguments.place.find(surroundings, Vec::new())?;
-    if !config.data_dir.exists() {
+    if matches!(config.store, config::Store::Embedded) && !config.data_dir.exists() {
         bail!("there is no data directory {}", config.data_dir.display());
     }
-    let store = serve::open_embedded(&config.data_dir, EmbeddedOptions::default())?;
+    let store = serve::open_store(&config, Duration::ZERO, None)?;
     let query = ExportQuery {
         app: AppId(arguments.app),
         from: arguments.from.unwrap_or(Millis(i64::MIN)),

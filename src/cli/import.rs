@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::builder::{NonEmptyStringValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
@@ -24,7 +25,6 @@ use crate::ingest::{
 };
 use crate::records::quality::Series;
 use crate::records::{AppId, Event, Millis};
-use crate::store::embedded::EmbeddedOptions;
 use crate::store::{AnyStore, Appended, Store as _};
 
 /// Read recorded deliveries, neutral events or finished records into the store.
@@ -104,7 +104,7 @@ pub(super) fn run(arguments: &Arguments, surroundings: &Surroundings) -> anyhow:
         verify: !arguments.no_verify,
         received: Clock::system().now(),
     };
-    let store = serve::open_embedded(&config.data_dir, EmbeddedOptions::default())?;
+    let store = serve::open_store(&config, Duration::ZERO, None)?;
     let mut sink = Sink {
         runtime: serve::runtime()?,
         store,

@@ -13,11 +13,13 @@ use super::settings::{self, First, Found, Where};
 use super::{Surroundings, hints, password, random, say};
 use crate::actions::Api;
 use crate::clock::{self, Clock};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::http::{self, Bounds, Ids, Server, listen, tls};
 use crate::ingest::Ingest;
+use crate::limits::Secret;
+use crate::store::clickhouse::{ClickHouse, ClickHouseOptions, Credentials, PACE};
 use crate::store::embedded::{Embedded, EmbeddedOptions};
-use crate::store::{AnyStore, Memory, Store as _};
+use crate::store::{AnyStore, Memory, OnCommit, Store as _};
 use crate::telemetry::Metrics;
 use crate::web::{Access, Web};
 
@@ -92,12 +94,44 @@ fn open(config: &Config, memory: bool, metrics: &Arc<Metrics>) -> anyhow::Result
         return Ok(AnyStore::Memory(Memory::default()));
     }
     let metrics = Arc::clone(metrics);
-    let options = EmbeddedOptions {
-        monotonic: Some(clock::monotonic),
-        on_commit: Some(Arc::new(move |took, _| metrics.committed(took))),
-        ..EmbeddedOptions::default()
-    };
-    open_embedded(&config.data_dir, options)
+    let on_commit: OnCommit = Arc::new(move |took, _| metrics.committed(took));
+    let store = open_store(config, PACE, Some(on_commit))?;
+    if let AnyStore::ClickHouse(store) = &store
+        && let Err(error) = store.verify()
+    {
+        tracing::warn!(%error, "nothing can be kept or asked until ClickHouse answers");
+    }
+    Ok(store)
+}
+
+/// Opens the store that the settings name. `pace` is that of batches to ClickHouse.
+pub(super) fn open_store(
+    config: &Config,
+    pace: Duration,
+    on_commit: Option<OnCommit>,
+) -> anyhow::Result<AnyStore> {
+    match &config.store {
+        config::Store::Embedded => {
+            let monotonic = Some(clock::monotonic as fn() -> Duration);
+            let options = EmbeddedOptions { monotonic, on_commit, ..EmbeddedOptions::default() };
+            open_embedded(&config.data_dir, options)
+        }
+        config::Store::ClickHouse(servers) => {
+            let store = ClickHouse::open(ClickHouseOptions {
+                urls: servers.urls.clone(),
+                credentials: Some(Credentials {
+                    user: servers.user.clone(),
+                    password: servers.password.as_ref().map_or("", Secret::expose).to_owned(),
+                }),
+                database: servers.database.clone(),
+                cluster: servers.cluster.clone(),
+                pace,
+                monotonic: Some(clock::monotonic),
+                on_commit,
+            });
+            Ok(AnyStore::ClickHouse(store.context("cannot open the store on ClickHouse")?))
+        }
+    }
 }
 
 /// Opens the embedded store of a data directory; makes both where there are none.

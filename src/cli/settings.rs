@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use super::keys::{self, KeyPair};
 use super::{Surroundings, say};
 use crate::actions::{self, Policy};
-use crate::config::settings::{Fallback, Kind, LISTS, SETTINGS, is_below};
+use crate::config::settings::{Fallback, Kind, LISTS, SETTINGS, Setting, is_below};
 use crate::config::{self, Config, Flag};
 use crate::ingest::{self, Apps};
 use crate::limits::Secret;
@@ -122,7 +122,7 @@ impl First {
             "# The settings of rollbook. Lines with # are comments; those with a setting show its default.\n"
                 .to_owned();
         let mut table = "";
-        for setting in SETTINGS.iter().filter(|s| !LISTS.iter().any(|list| is_below(s.path, list))) {
+        for setting in SETTINGS.iter().filter(|setting| is_shown(setting)) {
             let here = setting.path.rsplit_once('.').map_or("", |(table, _)| table);
             if here != table {
                 table = here;
@@ -161,6 +161,13 @@ edition = \"advanced\"            # free | basic | advanced
         );
         text
     }
+}
+
+/// Whether a first start writes down a setting: what stands in lists is made up instead, and what stands in the place
+/// of another setting would not go with it.
+fn is_shown(setting: &Setting) -> bool {
+    let in_list = LISTS.iter().any(|list| is_below(setting.path, list));
+    !in_list && !SETTINGS.iter().any(|other| is_below(setting.path, other.path))
 }
 
 impl KeyPair {

@@ -25,6 +25,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where the records are.
     pub data_dir: PathBuf,
+    /// What keeps them.
+    pub store: Store,
     /// How many days a call is kept after its last evidence; 0 = for ever.
     pub retention_days: u32,
     /// Further host names that signatures may name.
@@ -41,6 +43,30 @@ pub struct Config {
     pub ui: Ui,
     /// Who may ask about what.
     pub accounts: Vec<Account>,
+}
+
+/// What keeps the records.
+#[derive(Debug, Clone)]
+pub enum Store {
+    /// Files in the data directory.
+    Embedded,
+    /// Servers of ClickHouse.
+    ClickHouse(ClickHouse),
+}
+
+/// Where records are on ClickHouse.
+#[derive(Debug, Clone)]
+pub struct ClickHouse {
+    /// The servers.
+    pub urls: Vec<String>,
+    /// The database.
+    pub database: String,
+    /// The cluster that replicates it; `""`: none.
+    pub cluster: String,
+    /// Who we are to servers whose URL does not say.
+    pub user: String,
+    /// And the password.
+    pub password: Option<Secret>,
 }
 
 /// The files that HTTPS needs.
@@ -250,6 +276,7 @@ impl<'a> Typed<'a> {
         let config = Config {
             listen: self.listen()?,
             data_dir: self.text("data_dir")?.unwrap_or_default().into(),
+            store: self.store()?,
             retention_days: self.number("retention_days")?,
             public_hosts: self.host_names()?,
             regions: self.texts("regions")?,
@@ -331,6 +358,32 @@ impl<'a> Typed<'a> {
         }
         let credentials = self.pair(USER, PASSWORD)?.map(|(user, password)| (user, Secret::new(password)));
         Ok(Some(Janus { credentials }))
+    }
+
+    fn store(&self) -> Result<Store, ConfigError> {
+        const URLS: &str = "store.clickhouse.urls";
+        let urls = self.texts(URLS)?;
+        // Environment and flags may go back to the files.
+        if self.section.get("store").is_some()
+            || (urls.is_empty() && self.section.table("store.clickhouse").is_none())
+        {
+            return Ok(Store::Embedded);
+        }
+        let filled = urls.iter().all(|url| !url.is_empty()) && !urls.is_empty();
+        if !filled {
+            let given = self.section.get(URLS).map(|(_, place)| place);
+            let place =
+                given.or_else(|| self.section.table("store.clickhouse")).cloned().unwrap_or(Place::Default);
+            let what = format!("`{URLS}` must name the servers, such as [\"http://127.0.0.1:8123\"]");
+            return Err(ConfigError::Invalid { place, what });
+        }
+        Ok(Store::ClickHouse(ClickHouse {
+            urls,
+            database: self.filled("store.clickhouse.database")?.to_owned(),
+            cluster: self.text("store.clickhouse.cluster")?.unwrap_or_default().to_owned(),
+            user: self.text("store.clickhouse.user")?.unwrap_or_default().to_owned(),
+            password: self.secret("store.clickhouse.password")?,
+        }))
     }
 
     fn listen(&self) -> Result<SocketAddr, ConfigError> {

@@ -25,11 +25,17 @@ pub(super) struct Section {
     pub(super) place: Option<Place>,
     values: BTreeMap<&'static str, (Value, Place)>,
     lists: BTreeMap<&'static str, Vec<Section>>,
+    /// The tables that were given, also those with nothing in them.
+    tables: BTreeMap<String, Place>,
 }
 
 impl Section {
     pub(super) fn get(&self, path: &str) -> Option<&(Value, Place)> {
         self.values.get(path)
+    }
+
+    pub(super) fn table(&self, path: &str) -> Option<&Place> {
+        self.tables.get(path)
     }
 
     pub(super) fn list(&self, path: &str) -> &[Section] {
@@ -107,7 +113,10 @@ impl Reader<'_> {
         value: &Spanned<DeValue<'_>>,
         section: &mut Section,
     ) -> Result<(), ConfigError> {
-        if let Some(setting) = SETTINGS.iter().find(|s| s.path == path) {
+        // A setting may be a text or, in its place, a table of others.
+        let is_table = matches!(value.get_ref(), DeValue::Table(table) if !table.is_empty());
+        let above = SETTINGS.iter().any(|s| is_below(s.path, path));
+        if let Some(setting) = SETTINGS.iter().find(|s| s.path == path && !(is_table && above)) {
             let place = self.place(&value.span());
             let value = self.value(setting, value)?;
             return insert(section, setting, value, place);
@@ -124,7 +133,7 @@ impl Reader<'_> {
         if let Some(list) = LISTS.iter().find(|list| **list == path) {
             return self.list(list, value, section);
         }
-        if SETTINGS.iter().any(|s| is_below(s.path, path)) {
+        if above {
             let DeValue::Table(table) = value.get_ref() else {
                 let found = value.get_ref().type_str();
                 return Err(ConfigError::WrongKind {
@@ -134,6 +143,7 @@ impl Reader<'_> {
                     found: found.to_owned(),
                 });
             };
+            section.tables.insert(path.to_owned(), self.place(&value.span()));
             return self.walk(table, path, section);
         }
         let hint = nearest(name, prefix);
@@ -187,12 +197,6 @@ impl Reader<'_> {
                     .collect::<Option<Vec<_>>>()
                     .map(Value::Texts)
                     .ok_or_else(|| wrong("a list of other things"))
-            }
-            (_, DeValue::Table(table)) if setting.path == "store" && table.contains_key("clickhouse") => {
-                Err(ConfigError::Invalid {
-                    place,
-                    what: "this build has no ClickHouse store yet; leave `store` out".to_owned(),
-                })
             }
             (_, found) => Err(wrong(found.type_str())),
         }

@@ -130,8 +130,19 @@ fn wrong_values_are_refused_with_their_line() {
         ),
         ("[ui]\nenabled = 'yes'", "rollbook.toml:2: `ui.enabled` must be true or false, not string"),
         ("store = 'sqlite'", "rollbook.toml:1: `store` must be one of \"embedded\", not \"sqlite\""),
-        ("store = { clickhouse = {} }", "rollbook.toml:1: this build has no ClickHouse store yet"),
-        ("[store.clickhouse]\nurls = []", "rollbook.toml:1: this build has no ClickHouse store yet"),
+        ("store = {}", "rollbook.toml:1: `store` must be one of \"embedded\", not table"),
+        ("store = { clickhouse = {} }", "rollbook.toml:1: `store.clickhouse.urls` must name the servers"),
+        ("[store.clickhouse]\nurls = []", "rollbook.toml:2: `store.clickhouse.urls` must name the servers"),
+        ("[store.clickhouse]\nurls = ['']", "rollbook.toml:2: `store.clickhouse.urls` must name the servers"),
+        (
+            "[store.clickhouse]\nurls = ['http://h']\ndatabase = ''",
+            "rollbook.toml:3: `store.clickhouse.database` must not be empty",
+        ),
+        (
+            "[store.clickhouse]\nurl = ''",
+            "rollbook.toml:2: unknown setting `store.clickhouse.url`; did you mean `store.clickhouse.urls`?",
+        ),
+        ("[store.postgres]\nurl = ''", "rollbook.toml:1: unknown setting `store.postgres`"),
         ("limits = 3", "rollbook.toml:1: `limits` must be a table, [limits], not integer"),
         (
             "[account]\nname = 'x'",
@@ -196,6 +207,26 @@ fn environment_overrides_the_file_and_flags_override_both() {
     assert_eq!(config.retention_days, 2);
     assert_eq!(config.limits.history_days, 0);
     assert_eq!(config.data_dir, Path::new("f"));
+}
+
+#[test]
+fn a_table_names_the_servers_of_the_store() {
+    let text = "[store.clickhouse]\nurls = ['http://a', 'http://b:1']\npassword = 'hidden'\n";
+    let config = resolve(Some((Path::new("f"), text)), &env(&[]), &[]).expect("right");
+    assert!(!format!("{config:?}").contains("hidden"));
+    let Store::ClickHouse(store) = config.store else { panic!("{:?}", config.store) };
+    assert_eq!(store.urls, ["http://a", "http://b:1"]);
+    assert_eq!(
+        (store.database.as_str(), store.cluster.as_str(), store.user.as_str()),
+        ("rollbook", "", "default")
+    );
+    assert_eq!(store.password.as_ref().map(Secret::expose), Some("hidden"));
+    let env = env(&[("ROLLBOOK_STORE", "embedded"), ("ROLLBOOK_STORE_CLICKHOUSE_DATABASE", "x")]);
+    let config = resolve(Some((Path::new("f"), text)), &env, &[]).expect("right");
+    assert!(matches!(config.store, Store::Embedded));
+    let inline = "store = { clickhouse = { urls = ['http://a'], cluster = 'c' } }";
+    let config = resolve(Some((Path::new("f"), inline)), &BTreeMap::new(), &[]).expect("right");
+    assert!(matches!(config.store, Store::ClickHouse(store) if store.cluster == "c"));
 }
 
 #[test]

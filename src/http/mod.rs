@@ -21,6 +21,7 @@ pub use ids::Ids;
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::Incoming;
@@ -32,7 +33,7 @@ use crate::actions::{ACTIONS, Api};
 use crate::clock::Clock;
 use crate::ingest::{Endpoint, Ingest, Rejected};
 use crate::records::{AppId, CommId};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::telemetry::{Gauges, Metrics};
 use crate::web::Web;
 use crate::wire::ErrorCode;
@@ -118,7 +119,7 @@ impl<S: Store + 'static> Server<S> {
             ("/", _) => self.answer(request).await,
             ("/healthz", &Method::GET | &Method::HEAD) => plain(StatusCode::OK, "ok\n"),
             ("/readyz", &Method::GET | &Method::HEAD) => self.ready().await,
-            ("/metrics", &Method::GET | &Method::HEAD) => self.show_metrics(),
+            ("/metrics", &Method::GET | &Method::HEAD) => self.show_metrics().await,
             ("/healthz" | "/readyz" | "/metrics", _) => not_allowed("GET, HEAD"),
             (client::PATH, method) => client::script(method, request.headers()),
             (path, _) => match Endpoint::at(path) {
@@ -140,19 +141,20 @@ impl<S: Store + 'static> Server<S> {
     /// Whether the store answers.
     async fn ready(&self) -> Reply {
         let anything = CommId::from_text("readyz");
-        match self.store.call(AppId(0), &anything, self.clock.now()).await {
+        match in_time(self.store.call(AppId(0), &anything, self.clock.now())).await {
             Ok(_) => plain(StatusCode::OK, "ready\n"),
             Err(error) => plain(StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")),
         }
     }
 
-    fn show_metrics(&self) -> Reply {
-        let counts = self.store.counts();
-        let gauges = Gauges {
+    async fn show_metrics(&self) -> Reply {
+        // While the store is away, what is asked of it is left out: that is how a scraper says "unknown".
+        let counts = in_time(self.store.counts()).await.ok();
+        let gauges = counts.map(|counts| Gauges {
             open_calls: counts.open_calls,
             open_sessions: counts.open_sessions,
             orphans: counts.orphans,
-        };
+        });
         let mut reply = plain(StatusCode::OK, self.metrics.render(gauges));
         reply
             .headers_mut()
@@ -166,6 +168,15 @@ impl<S: Store + 'static> Server<S> {
         let discarded_bytes = if headers.contains_key(EXPECT) { 0 } else { self.bounds.discarded_bytes };
         Cap { bytes, discarded_bytes, timeout: self.bounds.body_timeout }
     }
+}
+
+/// How long a probe waits for the store. A balancer asks again in a moment.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What the store says, unless it takes longer than a probe waits.
+async fn in_time<T>(answer: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    let late = |_| StoreError::Unavailable(format!("no answer within {} s", PROBE_TIMEOUT.as_secs()));
+    tokio::time::timeout(PROBE_TIMEOUT, answer).await.map_err(late)?
 }
 
 /// A reply of plain text.

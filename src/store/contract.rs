@@ -1,6 +1,7 @@
 //! The suite that every store must pass, and the proof that a store that folds in part answers as one that folds
 //! everything: any list of events, in any order and split into any batches, against the reference.
 
+mod clickhouse;
 mod days;
 mod samples;
 mod figures;
@@ -32,34 +33,39 @@ struct Subject {
     name: &'static str,
     store: AnyStore,
     dir: Option<tempfile::TempDir>,
+    database: Option<clickhouse::Database>,
 }
 
 impl Subject {
     fn all() -> Vec<Subject> {
-        vec![Subject::memory(), Subject::embedded()]
+        [Subject::memory(), Subject::embedded()].into_iter().chain(Subject::clickhouse()).collect()
     }
 
     fn memory() -> Subject {
-        Subject { name: "memory", store: AnyStore::Memory(Memory::default()), dir: None }
+        Subject { name: "memory", store: AnyStore::Memory(Memory::default()), dir: None, database: None }
     }
 
     fn embedded() -> Subject {
         let dir = tempfile::tempdir().unwrap();
         let store = Embedded::open(dir.path(), EmbeddedOptions::default()).unwrap();
-        Subject { name: "embedded", store: AnyStore::Embedded(store), dir: Some(dir) }
+        Subject { name: "embedded", store: AnyStore::Embedded(store), dir: Some(dir), database: None }
     }
 
     /// The same store after a restart.
     fn reopened(self) -> Subject {
-        let Subject { name, store, dir } = self;
-        match dir {
-            None => Subject { name, store, dir: None },
-            Some(dir) => {
+        let Subject { name, store, dir, database } = self;
+        let store = match (&dir, &database) {
+            (Some(dir), _) => {
                 drop(store);
-                let store = Embedded::open(dir.path(), EmbeddedOptions::default()).unwrap();
-                Subject { name, store: AnyStore::Embedded(store), dir: Some(dir) }
+                AnyStore::Embedded(Embedded::open(dir.path(), EmbeddedOptions::default()).unwrap())
             }
-        }
+            (None, Some(database)) => {
+                drop(store);
+                database.open()
+            }
+            (None, None) => store,
+        };
+        Subject { name, store, dir, database }
     }
 
     fn append(&self, events: &[Event]) -> super::Appended {
@@ -92,8 +98,12 @@ impl Subject {
                 Ok(())
             })
             .unwrap();
-        let (counts, figures, users) = (self.store.counts(), self.figures(), self.everybody());
+        let (counts, figures, users) = (self.counts(), self.figures(), self.everybody());
         Answers { records, events, counts, figures, users }
+    }
+
+    fn counts(&self) -> Counts {
+        wait(self.store.counts()).unwrap()
     }
 
     /// The figures of all days.
@@ -347,7 +357,7 @@ fn retention_drops_what_is_old_and_hides_it_before() {
         // A day is dropped whole, once nothing of it reaches behind the horizon.
         wait(subject.store.sweep(at(9 * 86_400))).unwrap();
         assert_eq!(subject.calls(|_| {}), [], "{}", subject.name);
-        assert_eq!(subject.store.counts(), Counts::default(), "{}", subject.name);
+        assert_eq!(subject.counts(), Counts::default(), "{}", subject.name);
     }
 }
 
@@ -428,7 +438,8 @@ fn a_broken_disk_is_told_and_outlived() {
     let fault = Fault::default();
     let options = EmbeddedOptions { fault: fault.clone(), ..EmbeddedOptions::default() };
     let store = Embedded::open(dir.path(), options).unwrap();
-    let subject = Subject { name: "embedded", store: AnyStore::Embedded(store), dir: Some(dir) };
+    let subject =
+        Subject { name: "embedded", store: AnyStore::Embedded(store), dir: Some(dir), database: None };
     subject.append(&[joined("r", "kept", 1)]);
     for round in 0..3 {
         fault.set(true);
@@ -473,7 +484,8 @@ fn a_batch_over_two_days_is_kept_whole_or_not_at_all() {
         let fault = Fault::default();
         let options = EmbeddedOptions { fault: fault.clone(), ..EmbeddedOptions::default() };
         let store = Embedded::open(dir.path(), options).unwrap();
-        let subject = Subject { name: "embedded", store: AnyStore::Embedded(store), dir: Some(dir) };
+        let subject =
+            Subject { name: "embedded", store: AnyStore::Embedded(store), dir: Some(dir), database: None };
         subject.append(&before);
         fault.fail_once_after(count);
         let appended = wait(subject.store.append(vec![split.clone()]));

@@ -4,15 +4,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use crate::records::fold::{self, Admission, Claim, EventSet, Timeline};
+use crate::records::fold::{self, Admission, EventSet};
 use crate::records::quality::{self, Flow, Measure, Points, Series};
 use crate::records::{AppId, Call, CommId, Event, Kind, Millis, Session};
 
 use super::news::{News, Told};
+use super::room::{self, Folded, Lives, Room};
 use super::{
     Appended, CallQuery, Counts, DayFigures, ExportQuery, Exported, Figures, SampleQuery, SessionQuery,
     Store, StoreError, Swept, UserCall, UserCallsQuery, UserQuery, UserSeen, UsersQuery, What, call_order,
-    figures_day, overlaps, session_order, sink_event, sink_samples,
+    figures_day, overlaps, sink_event, sink_samples,
 };
 
 /// Everything in memory.
@@ -26,8 +27,7 @@ type RoomName = (AppId, String);
 
 #[derive(Debug, Default)]
 struct State {
-    /// All timelines of one room's name, since they share its seconds and its attributes.
-    rooms: BTreeMap<RoomName, Room>,
+    rooms: BTreeMap<RoomName, OfName>,
     /// Restarts of media servers, by application, source and instance.
     resets: BTreeMap<(AppId, String, String), EventSet>,
     /// What no rule knows.
@@ -37,21 +37,9 @@ struct State {
 }
 
 #[derive(Debug, Default)]
-struct Room {
-    timelines: BTreeMap<Timeline, EventSet>,
-    attributes: EventSet,
-    calls: Vec<Folded>,
-    orphans: Vec<Event>,
-}
-
-#[derive(Debug)]
-struct Folded {
-    call: Call,
-    first_join_s: Option<i64>,
-    /// In the order of questions.
-    sessions: Vec<Arc<Session>>,
-    /// By user, then in order.
-    events: Vec<Event>,
+struct OfName {
+    told: Room,
+    folded: Lives,
 }
 
 impl State {
@@ -65,10 +53,8 @@ impl State {
                 let emitter = (event.app, event.source.clone(), event.instance.clone());
                 (self.resets.entry(emitter).or_default().admit(event), touched)
             }
-            Kind::Attributes => {
-                (self.rooms.entry(name.clone()).or_default().attributes.admit(event), vec![name])
-            }
-            Kind::RoomCreated
+            Kind::Attributes
+            | Kind::RoomCreated
             | Kind::RoomDestroyed
             | Kind::UserJoined
             | Kind::UserLeft
@@ -76,113 +62,43 @@ impl State {
             | Kind::Media { .. }
             | Kind::RecordJoined(_)
             | Kind::RecordLeft(_) => {
-                let room = self.rooms.entry(name.clone()).or_default();
-                (room.timelines.entry(Timeline::of(&event)).or_default().admit(event), vec![name])
+                (self.rooms.entry(name.clone()).or_default().told.admit(event), vec![name])
             }
         }
     }
 
     fn fold_again(&mut self, name: &RoomName) {
         let Some(room) = self.rooms.get_mut(name) else { return };
-        let mut lives = Vec::new();
-        room.orphans.clear();
-        for (timeline, events) in &room.timelines {
+        room.folded = room.told.fold(|timeline| {
             let emitter = (timeline.app, timeline.source.clone(), timeline.instance.clone());
-            let resets: Vec<Millis> = self
-                .resets
-                .get(&emitter)
-                .map(|resets| resets.as_slice().iter().map(|reset| reset.at).collect())
-                .unwrap_or_default();
-            let cut = fold::lives(events.as_slice(), &resets, None, None);
-            room.orphans.extend(cut.orphans.into_iter().cloned());
-            lives.extend(cut.lives.into_iter().map(|(life, events)| (timeline, life, events)));
-        }
-        lives.sort_by(|(at, a, _), (bt, b, _)| {
-            (a.start, &at.source, &at.instance, a.begin, &a.name).cmp(&(
-                b.start,
-                &bt.source,
-                &bt.instance,
-                b.begin,
-                &b.name,
-            ))
+            let resets = self.resets.get(&emitter).map_or(&[][..], EventSet::as_slice);
+            resets.iter().map(|reset| reset.at).collect()
         });
-        let claims: Vec<Claim> = lives.iter().map(|(timeline, life, _)| life.claim(timeline)).collect();
-        let seconds = fold::seconds(&claims);
-        room.calls = lives
-            .into_iter()
-            .zip(seconds)
-            .map(|((timeline, life, events), second)| {
-                let comm_id = life.comm_id(timeline, second);
-                let call = life.call(timeline, comm_id);
-                let mut folded = Folded {
-                    first_join_s: life.first_join.map(Millis::secs),
-                    sessions: sessions(&life, timeline, &events, room.attributes.as_slice()),
-                    events: events.into_iter().cloned().collect(),
-                    call,
-                };
-                folded.sessions.sort_by(|a, b| session_order(a, b));
-                folded.events.sort_by(|a, b| (fold::owner(a), a).cmp(&(fold::owner(b), b)));
-                folded
-            })
-            .collect();
     }
 
     /// The calls of an application with evidence since `horizon`.
     fn shown_of(&self, app: AppId, horizon: Millis) -> impl Iterator<Item = &Folded> {
         let rooms = self.rooms.iter().filter(move |((owner, _), _)| *owner == app);
-        let calls = rooms.flat_map(|(_, room)| &room.calls);
+        let calls = rooms.flat_map(|(_, room)| &room.folded.calls);
         calls.filter(move |folded| folded.call.last_evidence >= horizon)
     }
 
     fn find(&self, app: AppId, comm_id: &CommId) -> Option<&Folded> {
-        let exact = |room: &'_ Room| room.calls.iter().position(|folded| folded.call.comm_id == *comm_id);
+        let find = |room: &'_ OfName, second| {
+            room::find(room.folded.calls.iter().map(Folded::sought), comm_id, second)
+        };
         if let Some((app_in_text, room, second)) = comm_id.parts()
             && app_in_text == app
             && let Some(room) = self.rooms.get(&(app, room.to_owned()))
+            && let Some(index) = find(room, Some(second))
         {
-            if let Some(index) = exact(room) {
-                return room.calls.get(index);
-            }
-            // Rule 4: the second of the first join, else any second that the life contains.
-            let lives = || room.calls.iter();
-            let alias = lives().find(|folded| folded.first_join_s == Some(second));
-            if let Some(folded) = alias.or_else(|| lives().find(|folded| folded.contains(second))) {
-                return Some(folded);
-            }
+            return room.folded.calls.get(index);
         }
         self.rooms
             .iter()
             .filter(|((owner, _), _)| *owner == app)
-            .find_map(|(_, room)| exact(room).and_then(|index| room.calls.get(index)))
+            .find_map(|(_, room)| find(room, None).and_then(|index| room.folded.calls.get(index)))
     }
-}
-
-impl Folded {
-    fn contains(&self, second: i64) -> bool {
-        let begin =
-            self.first_join_s.map_or(self.call.created.secs(), |join| join.min(self.call.created.secs()));
-        begin <= second && self.call.ended.is_none_or(|end| second <= end.secs())
-    }
-}
-
-fn sessions(
-    life: &fold::Life,
-    timeline: &Timeline,
-    events: &[&Event],
-    attributes: &[Event],
-) -> Vec<Arc<Session>> {
-    let mut users: BTreeMap<&str, Vec<&Event>> = BTreeMap::new();
-    for event in events {
-        users.entry(fold::owner(event)).or_default().push(event);
-    }
-    let mut sessions = Vec::new();
-    for (user, events) in users.iter().filter(|(user, _)| !user.is_empty()) {
-        let told = attributes.iter().filter(|event| event.user == **user && life.begin <= event.at);
-        let told: Vec<&Event> = told.collect();
-        let stays = fold::stays(events, &told);
-        sessions.extend(stays.iter().map(|stay| Arc::new(life.session(&timeline.room, user, stay))));
-    }
-    sessions
 }
 
 fn series(flow: &Flow, measures: &BTreeMap<Measure, Points>) -> Series {
@@ -245,7 +161,7 @@ impl Store for Memory {
             .rooms
             .iter()
             .filter(|((app, room), _)| *app == query.app && query.room.is_none_or(|asked| asked == room))
-            .flat_map(|(_, room)| room.calls.iter().map(|folded| &folded.call))
+            .flat_map(|(_, room)| room.folded.calls.iter().map(|folded| &folded.call))
             .filter(|call| call.last_evidence >= query.horizon)
             .filter(|call| overlaps(call.created, call.ended, query.from_s, query.to_s, query.now))
             .collect();
@@ -304,7 +220,7 @@ impl Store for Memory {
         let mut days: BTreeMap<i64, DayFigures> = BTreeMap::new();
         for (_, room) in state.rooms.iter().filter(|((owner, _), _)| *owner == app) {
             let mut of_room: BTreeMap<i64, (u64, BTreeSet<&str>)> = BTreeMap::new();
-            for session in room.calls.iter().flat_map(|folded| &folded.sessions) {
+            for session in room.folded.calls.iter().flat_map(|folded| &folded.sessions) {
                 let (entries, users) = of_room.entry(figures_day(session.joined.secs())).or_default();
                 *entries += 1;
                 users.insert(&session.user);
@@ -369,20 +285,20 @@ impl Store for Memory {
         for name in names {
             let Some(room) = state.rooms.get_mut(&name) else { continue };
             let mut dropped: BTreeSet<Event> =
-                room.orphans.iter().filter(|event| event.at < horizon).cloned().collect();
-            for old in room.calls.iter().filter(|folded| folded.call.last_evidence < horizon) {
+                room.folded.orphans.iter().filter(|event| event.at < horizon).cloned().collect();
+            for old in room.folded.calls.iter().filter(|folded| folded.call.last_evidence < horizon) {
                 swept.calls += 1;
                 dropped.extend(old.events.iter().cloned());
             }
             if dropped.is_empty() {
                 continue;
             }
-            for events in room.timelines.values_mut() {
+            for events in room.told.timelines.values_mut() {
                 let kept =
                     std::mem::take(events).into_vec().into_iter().filter(|event| !dropped.contains(event));
                 *events = EventSet::from_events(kept);
             }
-            room.timelines.retain(|_, events| !events.as_slice().is_empty());
+            room.told.timelines.retain(|_, events| !events.as_slice().is_empty());
             state.fold_again(&name);
         }
         Ok(swept)
@@ -392,22 +308,22 @@ impl Store for Memory {
         &self.news
     }
 
-    fn counts(&self) -> Counts {
+    async fn counts(&self) -> Result<Counts, StoreError> {
         let state = self.read();
-        let calls = || state.rooms.values().flat_map(|room| &room.calls);
+        let calls = || state.rooms.values().flat_map(|room| &room.folded.calls);
         let open = calls().filter(|folded| folded.call.ended.is_none());
         let sessions = calls().flat_map(|folded| &folded.sessions);
-        Counts {
+        Ok(Counts {
             open_calls: open.count() as u64,
             open_sessions: sessions.filter(|session| session.left.is_none()).count() as u64,
-            orphans: state.rooms.values().map(|room| room.orphans.len() as u64).sum(),
-        }
+            orphans: state.rooms.values().map(|room| room.folded.orphans.len() as u64).sum(),
+        })
     }
 
     fn days(&self) -> Result<BTreeSet<(AppId, i64)>, StoreError> {
         let state = self.read();
         let of_rooms =
-            state.rooms.values().flat_map(|room| room.timelines.values().chain([&room.attributes]));
+            state.rooms.values().flat_map(|room| room.told.timelines.values().chain([&room.told.attributes]));
         let events = of_rooms.chain(state.resets.values()).chain([&state.unknown]);
         let mut days: BTreeSet<(AppId, i64)> =
             events.flat_map(EventSet::as_slice).map(|event| (event.app, event.at.day())).collect();
@@ -434,7 +350,7 @@ impl Store for Memory {
             .rooms
             .iter()
             .filter(|((app, _), _)| *app == query.app)
-            .flat_map(|(_, room)| &room.calls)
+            .flat_map(|(_, room)| &room.folded.calls)
             .collect();
         calls.sort_by(|a, b| super::export_order(&a.call, &b.call));
         if query.what == What::Events {
@@ -444,7 +360,7 @@ impl Store for Memory {
             let mut rest: Vec<&Event> = state.unknown.as_slice().iter().collect();
             rest.extend(state.resets.values().flat_map(EventSet::as_slice));
             for room in state.rooms.values() {
-                rest.extend(room.attributes.as_slice().iter().chain(&room.orphans));
+                rest.extend(room.told.attributes.as_slice().iter().chain(&room.folded.orphans));
             }
             rest.sort();
             for event in rest.into_iter().filter(|event| event.app == query.app) {

@@ -2,6 +2,9 @@
 
 mod memory;
 mod news;
+mod packed;
+mod room;
+pub mod clickhouse;
 pub mod embedded;
 #[cfg(test)]
 mod contract;
@@ -13,6 +16,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::records::quality::Series;
 use crate::records::{AppId, Call, CommId, Event, Millis, Session};
@@ -89,7 +93,7 @@ pub trait Store: Send + Sync {
     fn news(&self) -> &News;
 
     /// How much there is.
-    fn counts(&self) -> Counts;
+    fn counts(&self) -> impl Future<Output = Result<Counts, StoreError>> + Send;
 
     /// The applications and the UTC days, counted from 1970-01-01, that anything is kept of: all on which an event
     /// happened or something was measured, and no days beside those that a call went on for.
@@ -104,6 +108,9 @@ pub trait Store: Send + Sync {
         sink: &mut dyn FnMut(Exported<'_>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError>;
 }
+
+/// Told of each batch that became durable: how long that took, and how many events it held.
+pub type OnCommit = Arc<dyn Fn(Duration, u64) + Send + Sync>;
 
 /// What to export.
 #[derive(Debug, Clone, Copy)]
@@ -394,10 +401,14 @@ fn sink_samples(
     if series.columns.is_empty() { Ok(()) } else { sink(Exported::Samples(&series)) }
 }
 
+/// The second by which a call is exported.
+fn export_second(call: &Call) -> i64 {
+    call.comm_id.parts().map_or(call.created.secs(), |(_, _, second)| second)
+}
+
 /// The order of exported calls.
 fn export_order(a: &Call, b: &Call) -> Ordering {
-    let key = |call: &Call| call.comm_id.parts().map_or(call.created.secs(), |(_, _, second)| second);
-    (key(a), &a.room, &a.comm_id).cmp(&(key(b), &b.room, &b.comm_id))
+    (export_second(a), &a.room, &a.comm_id).cmp(&(export_second(b), &b.room, &b.comm_id))
 }
 
 /// The order of exported sessions within a call.
@@ -412,6 +423,8 @@ pub enum AnyStore {
     Memory(Memory),
     /// One data directory.
     Embedded(embedded::Embedded),
+    /// A database of ClickHouse servers.
+    ClickHouse(clickhouse::ClickHouse),
 }
 
 macro_rules! each_store {
@@ -419,6 +432,7 @@ macro_rules! each_store {
         match $self {
             AnyStore::Memory($store) => $answer,
             AnyStore::Embedded($store) => $answer,
+            AnyStore::ClickHouse($store) => $answer,
         }
     };
 }
@@ -472,8 +486,8 @@ impl Store for AnyStore {
         each_store!(self, store => store.news())
     }
 
-    fn counts(&self) -> Counts {
-        each_store!(self, store => store.counts())
+    async fn counts(&self) -> Result<Counts, StoreError> {
+        each_store!(self, store => store.counts().await)
     }
 
     fn days(&self) -> Result<BTreeSet<(AppId, i64)>, StoreError> {

@@ -142,8 +142,8 @@ impl Store for Canned {
         self.memory.news()
     }
 
-    fn counts(&self) -> Counts {
-        Counts::default()
+    async fn counts(&self) -> Result<Counts, StoreError> {
+        Ok(Counts::default())
     }
 
     fn days(&self) -> Result<BTreeSet<(AppId, i64)>, StoreError> {

@@ -119,8 +119,9 @@ impl Store for Moody {
         self.memory.news()
     }
 
-    fn counts(&self) -> Counts {
-        self.memory.counts()
+    async fn counts(&self) -> Result<Counts, StoreError> {
+        self.check()?;
+        self.memory.counts().await
     }
 
     fn days(&self) -> Result<BTreeSet<(AppId, i64)>, StoreError> {

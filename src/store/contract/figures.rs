@@ -264,7 +264,7 @@ fn files_of_older_formats_are_completed_when_they_are_opened() {
         }
         let before = subject.answers();
         assert_eq!(told(&before.figures), [(0, 1, 3, 4), (1, 1, 1, 1), (2, 1, 1, 1)]);
-        let Subject { name, store, dir } = subject;
+        let Subject { name, store, dir, database } = subject;
         drop(store);
         let dir = dir.unwrap();
         each_file(&dir, |tx| {
@@ -283,7 +283,7 @@ fn files_of_older_formats_are_completed_when_they_are_opened() {
             fault.set(false);
             let Ok(store) = opened else { continue };
             assert!(count > 0, "nothing was written");
-            let subject = Subject { name, store: AnyStore::Embedded(store), dir: Some(dir) };
+            let subject = Subject { name, store: AnyStore::Embedded(store), dir: Some(dir), database };
             assert_eq!(subject.answers(), before);
             subject.append(&[joined("r", "d", MIDNIGHT + 7)]);
             assert_eq!(told(&subject.figures())[0], (0, 1, 4, 5));

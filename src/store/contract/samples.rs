@@ -90,7 +90,7 @@ fn measurements_alone_make_no_call_and_wait_for_none() {
         subject.measure(&[]);
         subject.measure(&[Series { flow: flow(APP, "r", "b", "", ""), columns: Vec::new() }]);
         assert_eq!(subject.calls(|_| {}), [], "{}", subject.name);
-        assert_eq!(subject.store.counts(), Counts::default(), "{}", subject.name);
+        assert_eq!(subject.counts(), Counts::default(), "{}", subject.name);
         assert_eq!(subject.measured("r", &["a", "b"], 0, 0).len(), 1, "{}", subject.name);
     }
 }

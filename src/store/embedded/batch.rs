@@ -13,7 +13,7 @@ use super::keys::{self, CallNo, Key, Table, day};
 use super::values::{self, CallRow};
 use crate::records::fold::{EventSet, Life, Stay, Timeline};
 use crate::records::{AppId, Event, Millis};
-use crate::store::StoreError;
+use crate::store::{StoreError, packed};
 
 pub(super) type Files = BTreeMap<i64, Arc<DayFile>>;
 
@@ -412,7 +412,7 @@ impl<'s> Batch<'s> {
 
     /// Keeps, or takes away, an event that is kept by itself. Whether it was there.
     pub(super) fn set_single(&mut self, table: Table, event: Event, there: bool) -> Result<bool, StoreError> {
-        let key = keys::single(table, &event, values::digest(&event)?);
+        let key = keys::single(table, &event, packed::digest(&event)?);
         let place = (day(event.at), table, key);
         let was_there = match self.singles.get(&place) {
             Some(kept) => kept.clone(),

@@ -36,7 +36,7 @@ use self::stream::{Stream, refused};
 use self::writer::Records;
 use super::news::{News, Told};
 use super::{
-    Appended, CallQuery, Counts, ExportQuery, Exported, Figures, SampleQuery, SessionQuery, Store,
+    Appended, CallQuery, Counts, ExportQuery, Exported, Figures, OnCommit, SampleQuery, SessionQuery, Store,
     StoreError, Swept, UserCall, UserCallsQuery, UserQuery, UserSeen, UsersQuery, What,
 };
 use crate::records::quality::Series;
@@ -49,8 +49,8 @@ pub struct EmbeddedOptions {
     pub monotonic: Option<fn() -> Duration>,
     /// Lets tests break the disk.
     pub fault: Fault,
-    /// Told of each durable commit: how long it took, and how many events it held.
-    pub on_commit: Option<Arc<dyn Fn(Duration, u64) + Send + Sync>>,
+    /// Told of each durable commit.
+    pub on_commit: Option<OnCommit>,
 }
 
 impl std::fmt::Debug for EmbeddedOptions {
@@ -195,8 +195,8 @@ impl Store for Embedded {
         &self.news
     }
 
-    fn counts(&self) -> Counts {
-        self.records.shared.read().index.counts()
+    async fn counts(&self) -> Result<Counts, StoreError> {
+        Ok(self.records.shared.read().index.counts())
     }
 
     fn days(&self) -> Result<BTreeSet<(AppId, i64)>, StoreError> {

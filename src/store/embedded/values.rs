@@ -1,19 +1,15 @@
-//! What the tables hold: a version byte, then the fields in postcard's format. A version that is not known is an
-//! error, never a guess.
+//! What the tables hold.
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use sha2::{Digest, Sha256};
+use serde::{Deserialize, Serialize};
 
 use super::figures::Sums;
 use super::file::Changes;
 use crate::records::fold::{Life, Stay, Timeline};
 use crate::records::{Attrs, Event, Kind, Millis, Reason};
 use crate::store::StoreError;
-
-/// The version of every value that this rollbook writes.
-const VERSION: u8 = 1;
+use crate::store::packed::{decode, encode};
 
 /// A call, as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,20 +71,6 @@ struct EventRow {
     create_hint: Option<Millis>,
     reason: Option<Reason>,
     attrs: Attrs,
-}
-
-fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, StoreError> {
-    postcard::to_extend(value, vec![VERSION])
-        .map_err(|error| StoreError::Unavailable(format!("cannot encode a value: {error}")))
-}
-
-fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StoreError> {
-    match bytes.split_first() {
-        Some((&VERSION, rest)) => postcard::from_bytes(rest)
-            .map_err(|error| StoreError::Corrupt(format!("a value cannot be read: {error}"))),
-        Some((version, _)) => Err(StoreError::Corrupt(format!("a value has the unknown version {version}"))),
-        None => Err(StoreError::Corrupt("a value is empty".to_owned())),
-    }
 }
 
 /// What a batch changes in several files, by day.
@@ -193,22 +175,4 @@ pub(super) fn decode_events(bytes: &[u8], call: &CallRow, user: &str) -> Result<
             }
         })
         .collect())
-}
-
-/// What tells an event that is kept by itself from others of the same time: equal for two tellings of the same
-/// event, whatever their words.
-pub(super) fn digest(event: &Event) -> Result<[u8; 8], StoreError> {
-    let mut event = Event { received: event.at, ..event.clone() };
-    if !event.id.is_empty() {
-        event.reason = None;
-        event.attrs.clear();
-        event.join_hint = None;
-        event.create_hint = None;
-        event.room_is_number = false;
-        event.at_in_seconds = false;
-    }
-    let hash = Sha256::digest(encode(&event)?);
-    let mut short = [0; 8];
-    short.copy_from_slice(&hash[..8]);
-    Ok(short)
 }

@@ -1,0 +1,129 @@
+//! All that is known of one room's name, folded as a whole: what the stores share that do not fold in part.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::session_order;
+use crate::records::fold::{self, Admission, Claim, EventSet, Life, Timeline};
+use crate::records::{Call, CommId, Event, Kind, Millis, Session};
+
+/// The events of one room's name: all its timelines, since they share its seconds and its attributes.
+#[derive(Debug, Default)]
+pub(super) struct Room {
+    pub(super) timelines: BTreeMap<Timeline, EventSet>,
+    pub(super) attributes: EventSet,
+}
+
+/// What they fold to.
+#[derive(Debug, Default)]
+pub(super) struct Lives {
+    /// In the order in which they own their seconds.
+    pub(super) calls: Vec<Folded>,
+    /// Events outside every life.
+    pub(super) orphans: Vec<Event>,
+}
+
+/// One life of the room.
+#[derive(Debug)]
+pub(super) struct Folded {
+    pub(super) call: Call,
+    pub(super) life: Life,
+    /// In the order of questions.
+    pub(super) sessions: Vec<Arc<Session>>,
+    /// By user, then in order.
+    pub(super) events: Vec<Event>,
+}
+
+/// What is needed to find a call by the second that its id names.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sought<'a> {
+    pub(super) call: &'a Call,
+    pub(super) first_join_s: Option<i64>,
+}
+
+impl Room {
+    /// Adds an event that is told of this room's name: neither a restart nor an unknown one.
+    pub(super) fn admit(&mut self, event: Event) -> Admission {
+        if event.kind == Kind::Attributes {
+            return self.attributes.admit(event);
+        }
+        self.timelines.entry(Timeline::of(&event)).or_default().admit(event)
+    }
+
+    /// Folds everything; `resets` are the restarts of a timeline's media server.
+    pub(super) fn fold(&self, resets: impl Fn(&Timeline) -> Vec<Millis>) -> Lives {
+        let mut lives = Vec::new();
+        let mut orphans = Vec::new();
+        for (timeline, events) in &self.timelines {
+            let cut = fold::lives(events.as_slice(), &resets(timeline), None, None);
+            orphans.extend(cut.orphans.into_iter().cloned());
+            lives.extend(cut.lives.into_iter().map(|(life, events)| (timeline, life, events)));
+        }
+        lives.sort_by(|(at, a, _), (bt, b, _)| {
+            (a.start, &at.source, &at.instance, a.begin, &a.name).cmp(&(
+                b.start,
+                &bt.source,
+                &bt.instance,
+                b.begin,
+                &b.name,
+            ))
+        });
+        let claims: Vec<Claim> = lives.iter().map(|(timeline, life, _)| life.claim(timeline)).collect();
+        let seconds = fold::seconds(&claims);
+        let folded = |((timeline, life, events), second): ((&Timeline, Life, Vec<&Event>), i64)| {
+            let comm_id = life.comm_id(timeline, second);
+            let call = life.call(timeline, comm_id);
+            let mut sessions = sessions(&life, timeline, &events, self.attributes.as_slice());
+            sessions.sort_by(|a, b| session_order(a, b));
+            let mut events: Vec<Event> = events.into_iter().cloned().collect();
+            events.sort_by(|a, b| (fold::owner(a), a).cmp(&(fold::owner(b), b)));
+            Folded { call, life, sessions, events }
+        };
+        Lives { calls: lives.into_iter().zip(seconds).map(folded).collect(), orphans }
+    }
+}
+
+impl Folded {
+    pub(super) fn sought(&self) -> Sought<'_> {
+        Sought { call: &self.call, first_join_s: self.life.first_join.map(Millis::secs) }
+    }
+}
+
+impl Sought<'_> {
+    fn contains(&self, second: i64) -> bool {
+        let created = self.call.created.secs();
+        let begin = self.first_join_s.map_or(created, |join| join.min(created));
+        begin <= second && self.call.ended.is_none_or(|end| second <= end.secs())
+    }
+}
+
+/// Which of the calls of a room's name an id means: by the exact text; else the one whose first join was in the
+/// second that it names, else one that contains that second (rule 4 of `docs/records.md`).
+/// `second` is what the id names, if it names this room.
+pub(super) fn find<'a>(
+    calls: impl Iterator<Item = Sought<'a>> + Clone,
+    comm_id: &CommId,
+    second: Option<i64>,
+) -> Option<usize> {
+    let exact = calls.clone().position(|sought| sought.call.comm_id == *comm_id);
+    exact.or_else(|| {
+        let second = second?;
+        let alias = calls.clone().position(|sought| sought.first_join_s == Some(second));
+        alias.or_else(|| calls.clone().position(|sought| sought.contains(second)))
+    })
+}
+
+fn sessions(life: &Life, timeline: &Timeline, events: &[&Event], attributes: &[Event]) -> Vec<Arc<Session>> {
+    let mut users: BTreeMap<&str, Vec<&Event>> = BTreeMap::new();
+    for event in events {
+        users.entry(fold::owner(event)).or_default().push(event);
+    }
+    let mut sessions = Vec::new();
+    for (user, events) in users.iter().filter(|(user, _)| !user.is_empty()) {
+        let told = attributes.iter().filter(|event| event.user == **user && life.begin <= event.at);
+        let told: Vec<&Event> = told.collect();
+        let stays = fold::stays(events, &told);
+        sessions.extend(stays.iter().map(|stay| Arc::new(life.session(&timeline.room, user, stay))));
+    }
+    sessions
+}
