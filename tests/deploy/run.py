@@ -103,6 +103,19 @@ def the_unit_is_right_and_hardened(binary, folder):
     return re.search(r"Overall exposure level.*?(\d+\.\d)", judged)[1]
 
 
+def the_settings_of_compose_are_right(binary, folder):
+    """Each secret is one that compose gives to rollbook. There are no servers of those names here, and that is all it says."""
+    secrets = folder / "secrets"
+    secrets.mkdir()
+    for name in yaml.safe_load((DEPLOY / "compose.yaml").read_text())["secrets"]:
+        (secrets / name).write_text("secretOfTheDeployTests00000000001\n")
+    text = (DEPLOY / "rollbook.toml").read_text().replace("/run/secrets", str(secrets))
+    config = folder / "rollbook.toml"
+    config.write_text(f'data_dir = "{folder}/data"\n{text}')
+    done = subprocess.run([binary, "check", "--config", str(config)], capture_output=True, text=True, timeout=60, check=False)
+    assert f"{config} is right" in done.stderr and "ClickHouse at clickhouse-" in done.stderr, done.stderr
+
+
 def what_others_read_is_well_formed(_binary, _folder):
     """XML and YAML; Prometheus' by its own tool."""
     for path in sorted(DEPLOY.rglob("*.xml")):
@@ -227,7 +240,7 @@ def every_metric_is_shown_and_every_one_shown_is_there(binary, folder):
 
 TESTS = [
     the_dockerfile_is_clean, the_compose_file_is_read_by_docker, without_passwords_compose_says_which, haproxy_takes_its_settings,
-    the_unit_is_right_and_hardened, what_others_read_is_well_formed, dashboards_are_whole,
+    the_unit_is_right_and_hardened, the_settings_of_compose_are_right, what_others_read_is_well_formed, dashboards_are_whole,
     every_metric_is_shown_and_every_one_shown_is_there,
 ]
 
