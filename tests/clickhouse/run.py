@@ -8,6 +8,7 @@ is `N passed, N failed`.
 """
 
 import pathlib
+import signal
 import sys
 import time
 import traceback
@@ -20,6 +21,8 @@ import faults
 
 def main():
     """One test after the other."""
+    # Told to end, it still ends what it has started.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     binary = str(pathlib.Path(sys.argv[1]).resolve())
     words = sys.argv[2:]
     tests = [test for module in (contract, faults, copying, dashboards) for test in module.TESTS]
