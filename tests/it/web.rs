@@ -22,7 +22,7 @@ pub(crate) const PAGES: &[&str] = &[
     "/ui/calls",
     "/ui/calls?app=1400000001&q=zebra-ended",
     "/ui/calls?q=no-such-room",
-    "/ui/calls?q=zebra-alice",
+    "/ui/calls?app=1400000001&q=zebra-alice",
     "/ui/calls?from=1795370000&to=1795377600&after=1795370407-3",
     "/ui/calls?state=ended&minusers=2&maxscore=4.5",
     "/ui/calls?event=problem&state=live",

@@ -78,7 +78,7 @@ impl Brief {
                 title { (told) }
                 @for (cell, seconds) in self.cells.iter().enumerate() {
                     @for (class, top, height) in parts(*seconds) {
-                        rect class=(class) x=(cell * 10) y=(top) width="9" height=(height) {}
+                        rect class=(class) x=(cell * 10) y=(top) width="8" height=(height) {}
                     }
                 }
             }

@@ -126,8 +126,8 @@ fn form<S>(context: &Context<'_, S>, wanted: &Wanted<'_>) -> Markup {
     let (words, zone, query) = (context.view.prefs.lang, context.view.prefs.zone, context.query);
     let typed = |name: &str| query.text(name).unwrap_or_default().to_owned();
     let time = |name: &str, second: i64| {
-        let text = query.text(name).map_or_else(|| zone.field(second), str::to_owned);
-        html! { input type="datetime-local" name=(name) step="1" value=(text); }
+        let second = query.text(name).and_then(|text| zone.second(text)).unwrap_or(second);
+        html! { input type="datetime-local" name=(name) step="1" value=(zone.field(second)); }
     };
     html! {
         form.filters action="/ui/calls" {
