@@ -254,6 +254,7 @@ fn show<S>(context: &Context<'_, S>, fields: &Query, prepared: &Prepared, recent
         .collect();
     let form = panels::Form {
         prefs,
+        shown_as: context.query.only(&["lang", "tz"]),
         policy: context.policy,
         accounts: &context.accounts,
         fields,

@@ -66,6 +66,8 @@ fn found(action: &Action, q: &str) -> String {
 /// What the form needs to know.
 pub(super) struct Form<'a> {
     pub(super) prefs: Prefs,
+    /// Language and zone, where the address has them: as a query.
+    pub(super) shown_as: String,
     pub(super) policy: &'a Policy,
     pub(super) accounts: &'a [&'a Account],
     pub(super) fields: &'a Query,
@@ -86,7 +88,7 @@ impl Form<'_> {
                     span.badge { (VERSION) }
                     label.inline data-js="" hidden { input #required-only type="checkbox"; (lang.required_only()) }
                 }
-                form #ask method="post" action="/ui/explorer/prepare" autocomplete="off" {
+                form #ask method="post" action={ "/ui/explorer/prepare" (self.shown_as) } autocomplete="off" {
                     input type="hidden" name="action" value=(action.name);
                     p { (action.summary.of(lang.spoken())) @if let Some(newer) = action.replaced_by {
                         " " (lang.old_name_of()) " " a href={ "/ui/explorer/" (newer) } { (newer) } (lang.stop())
