@@ -342,7 +342,7 @@ impl Reader<'_> {
             for table in SINGLES.into_iter().chain([Table::Apps]) {
                 days.extend(view.apps(table)?.into_iter().map(|app| (app, day)));
             }
-            for at in self.index.long_of_day(day) {
+            for at in self.index.long_of_day(day, i64::MIN) {
                 let Some(row) = self.row(at)? else { continue };
                 days.extend((day..=row.life.last_evidence.day()).map(|day| (AppId(row.app), day)));
             }
