@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: help run check test test-quick sim clients janus browser pictures docs bench bench-small fuzz deny clean
+.PHONY: help run check test test-quick sim clients janus browser clickhouse deploy pictures docs bench bench-small fuzz deny clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -35,7 +35,17 @@ browser: ## the dashboard, and the script for pages, in a real Chromium, against
 	tests/browser/install
 	tests/browser/run target/debug/rollbook
 
-test: check test-quick clients janus browser ## the gate: everything above; CI runs this and nothing else
+clickhouse: ## the store on real ClickHouse servers: one, two replicas, two shards, and the current engine
+	cargo build --locked
+	tests/clickhouse/install
+	.test/py-mainland/bin/python tests/clickhouse/run.py target/debug/rollbook
+
+deploy: ## the files of deploy/, each by the program that it is for, or a linter
+	cargo build --locked
+	tests/deploy/install
+	.test/py-deploy/bin/python tests/deploy/run.py target/debug/rollbook
+
+test: check test-quick clients janus browser clickhouse deploy ## the gate: everything above; CI runs this and nothing else
 
 pictures: ## make docs/pictures/ anew: every page of the dashboard in both themes
 	cargo build --locked

@@ -23,11 +23,26 @@ need() { # COMMAND PACKAGE…
     command -v "$1" >/dev/null || { echo "tests: \`$1\` is still missing: install it and run this again" >&2; exit 1; }
 }
 
+# Runs a command during which no package starts its service.
+without_services() { # COMMAND…
+    local policy=/usr/sbin/policy-rc.d
+    if [ "$(id -u)" != 0 ] || [ -e "$policy" ]; then
+        "$@"
+        return
+    fi
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod +x "$policy"
+    local outcome=0
+    ("$@") || outcome=$?
+    rm -f "$policy"
+    return "$outcome"
+}
+
 # Whether a folder was made from exactly these inputs.
 current() { [ -f "$1/.made-from" ] && [ "$(cat "$1/.made-from")" = "$2" ]; }
 
 # .test/py-NAME with what a file of requirements names.
-python_environment() { # NAME REQUIREMENTS
+python_environment() { # NAME REQUIREMENTS PIP-FLAG…
     local folder=$there/py-$1 inputs
     inputs="$(python3 --version) $(cksum <"$2") $folder"
     current "$folder" "$inputs" && return
@@ -38,7 +53,7 @@ python_environment() { # NAME REQUIREMENTS
         debian python3-venv
         python3 -m venv "$folder"
     fi
-    "$folder/bin/pip" install --quiet --disable-pip-version-check --no-compile -r "$2"
+    "$folder/bin/pip" install --quiet --disable-pip-version-check --no-compile -r "$2" "${@:3}"
     printf '%s' "$inputs" >"$folder/.made-from"
 }
 

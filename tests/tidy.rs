@@ -80,6 +80,7 @@ const DOCUMENTS: &[&str] = &[
     "docs/client.md",
     "docs/config.md",
     "docs/dashboard.md",
+    "docs/deploy.md",
     "docs/deviations.md",
     "docs/errors.md",
     "docs/events.md",

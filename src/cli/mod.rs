@@ -6,6 +6,7 @@
 mod blocks;
 mod call;
 mod check;
+mod copy;
 mod demo;
 mod export;
 mod hints;
@@ -56,6 +57,8 @@ enum Command {
     Import(import::Arguments),
     /// Write users, calls, events or measurements of the store.
     Export(export::Arguments),
+    /// Copy everything of one store into the other.
+    Copy(copy::Arguments),
     /// Sign a request for any action, send it, print the reply.
     Call(call::Arguments),
     /// Make keys.
@@ -80,6 +83,7 @@ pub fn run() -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Import(arguments) => import::run(&arguments, &surroundings),
         Command::Export(arguments) => export::run(&arguments, &surroundings),
+        Command::Copy(arguments) => copy::run(&arguments, &surroundings),
         Command::Call(arguments) => call::run(&arguments, &surroundings),
         Command::Keys(arguments) => keys::run(&arguments, &surroundings),
         Command::Check(arguments) => check::run(&arguments, &surroundings),

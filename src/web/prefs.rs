@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use super::query::Query;
 use super::words::Lang;
 use super::{Asked, Shown};
+use crate::limits::DAY_S;
 use crate::records::Millis;
 
 /// A time zone.
@@ -42,7 +43,15 @@ const OFFSET_MINUTES_MAX: i32 = 14 * 60;
 /// Cookies of preferences live for a year, in seconds.
 const COOKIE_AGE_S: u32 = 31_536_000;
 
+/// The last second that has a date of four digits.
+pub(super) const SECOND_MAX: i64 = 253_402_300_799;
+
 impl Zone {
+    /// The zone so far from UTC.
+    pub(super) fn of_minutes(minutes: i64) -> Option<Zone> {
+        i32::try_from(minutes).ok().filter(|minutes| minutes.abs() <= OFFSET_MINUTES_MAX).map(Zone::Browser)
+    }
+
     /// Its name in addresses and cookies.
     pub(super) const fn name(self) -> &'static str {
         match self {
@@ -87,6 +96,24 @@ impl Zone {
     /// `2026-11-25 13:16:06`
     pub(super) fn full(self, at: Millis) -> String {
         format!("{} {}", self.date(at), self.time(at))
+    }
+
+    /// `2026-11-25T13:16:06`, as fields of forms have it.
+    pub(super) fn field(self, second: i64) -> String {
+        self.full(Millis::from_secs(second)).replace(' ', "T")
+    }
+
+    /// The second that a field of a form tells: as [`field`](Zone::field) writes it, or without seconds, or a date.
+    pub(super) fn second(self, field: &str) -> Option<i64> {
+        let at: jiff::civil::DateTime = field.trim().parse().ok()?;
+        let offset = jiff::tz::Offset::from_seconds(self.minutes() * 60).ok()?;
+        Some(offset.to_timestamp(at).ok()?.as_second())
+    }
+
+    /// The first second of the day that contains a second.
+    pub(super) fn midnight(self, second: i64) -> i64 {
+        let shift = i64::from(self.minutes()) * 60;
+        (second + shift).div_euclid(DAY_S) * DAY_S - shift
     }
 }
 
@@ -179,6 +206,17 @@ mod tests {
             (Zone::Browser(-210).time(at), Zone::Browser(-210).offset()),
             ("05:00:07".into(), "-03:30".into())
         );
+        for zone in [Zone::Utc, Zone::Cst, Zone::Browser(-210)] {
+            assert_eq!(zone.second(&zone.field(at.secs())), Some(at.secs()));
+            assert_eq!(zone.time(Millis::from_secs(zone.midnight(at.secs()))), "00:00:00");
+        }
+        assert_eq!(Zone::Cst.second("2025-11-22T16:30"), Some(1_763_800_200));
+        assert_eq!(Zone::Cst.second(" 2025-11-22 "), Some(1_763_740_800));
+        for wrong in ["", "now", "16:30", "2025-11-22T16:30Z", "22.11.2025", "2025-13-01T00:00"] {
+            assert_eq!(Zone::Utc.second(wrong), None, "{wrong:?}");
+        }
+        assert_eq!(Zone::of_minutes(-210), Some(Zone::Browser(-210)));
+        assert_eq!([841, i64::MAX, -841].map(Zone::of_minutes), [None; 3]);
         assert_eq!([0, 59_999, 61_000, 7_200_000].map(duration), ["0 s", "59 s", "1 m 01 s", "2 h 00 m"]);
     }
 }

@@ -65,7 +65,6 @@ words! {
     window: "Window", "时间范围";
     show: "Show", "查看";
     last_hour: "Last hour", "最近 1 小时";
-    last_day: "Last 24 hours", "最近 24 小时";
     no_calls: "No calls in this window", "该时间范围内没有通话";
     no_calls_hint: "Choose a longer window, or see docs/events.md for how a media server reports here.",
         "请选择更长的时间范围，或参阅 docs/events.md 了解媒体服务器如何上报。";
@@ -443,4 +442,29 @@ words! {
     key_inferred: "No sign of the user, until the leave that is inferred: the room was closed, a newer join took its place, the media server restarted, or nothing was heard for long. The row and the table say which.",
         "此段没有该用户的任何信号，退房时间为推断：房间已关闭、被新的进房取代、媒体服务器重启，或长时间无活动。具体原因见该行及表格。";
     key_ring: "A hollow end: nobody told of the join or leave, or the connection timed out.", "空心端点：进退房未上报，或连接超时。";
+
+    today: "Today", "今天";
+    day_long: "24 h", "24 小时";
+    any: "Any", "不限";
+    any_problem: "any problem", "任意异常";
+    room_or_user: "Room or user", "房间或用户";
+    since_time: "From", "开始";
+    until_time: "To", "结束";
+    users_least: "Users ≥", "用户 ≥";
+    score_most: "Score ≤", "评分 ≤";
+    went_wrong: "Problem", "异常";
+    calls_counted: "{0} calls", "{0} 个通话";
+    calls_looked: "{0} calls: {1} looked at, {2} shown", "{0} 个通话：已查看 {1} 个，显示 {2} 个";
+    calls_of_user: "No room of this name has a call here. These are the calls of the user", "此处没有该名称的房间的通话。以下为该用户的通话：";
+    no_calls_named: "The search takes a whole name: no room of this name has a call here, and no user of this id was in one. Choose a longer window, or search above for the begin of a name.",
+        "需输入完整名称：此处没有该房间的通话，也没有该 UserId 参与的通话。请选择更长的时间范围，或在页面顶部按前缀搜索。";
+    no_calls_match: "No call that was looked at is like that", "已查看的通话均不符合条件";
+    no_calls_match_hint: "Take a filter away, or choose a longer window.", "请减少筛选条件，或选择更长的时间范围。";
+    looked_at: "Looked at {0} calls, back to {1}.", "已查看 {0} 个通话，最早至 {1}。";
+    go_on: "Go on from here", "从此处继续";
+    file_bound: "At most {0} calls, from this page on", "自本页起最多 {0} 个通话";
+    users_graded: "{0} of {1} users measured", "{1} 位用户中 {0} 位有测量数据";
+    shares: "good {0} %, fair {1} %, poor {2} %", "良好 {0} %，一般 {1} %，较差 {2} %";
+    no_time: "“{0}” is no time. Write it like 2026-11-25T13:00.", "“{0}”不是有效时间，请按 2026-11-25T13:00 的格式填写。";
+    window_backwards: "The window ends before it begins.", "结束时间早于开始时间。";
 }

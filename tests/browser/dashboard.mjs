@@ -22,6 +22,8 @@ export const asked = (call, more = {}) => {
 export const PAGES = [
   { name: "calls", path: () => `/ui/calls?app=${APP}&from=${CLOCK - 7 * 86_400}`, ready: "table.calls tbody a", picture: true },
   { name: "calls-empty", path: () => "/ui/calls?q=nobody-was-here", ready: ".state" },
+  { name: "calls-user", path: () => `/ui/calls?app=${APP}&q=chen&from=${CLOCK - 7 * 86_400}&maxscore=4.9&state=ended`, ready: "table.calls tbody svg.lane" },
+  { name: "calls-wrong", path: () => "/ui/calls?since=yesterday", ready: ".trouble" },
   { name: "call", path: ({ review }) => `/ui/calls/${review}`, ready: DRAWN, picture: true },
   { name: "call-table", path: ({ review }) => `/ui/calls/${review}?view=table`, ready: "td.inferred", picture: true },
   { name: "call-matrix", path: ({ review }) => `/ui/calls/${review}?view=matrix`, ready: "html[data-ready] .matrix td a", picture: true },

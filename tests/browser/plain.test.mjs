@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { PAGES, named, visit } from "./dashboard.mjs";
-import { CROWD, HOSTILE_USERS, fixture } from "./fixture.mjs";
+import { CLOCK, CROWD, HOSTILE_USERS, fixture } from "./fixture.mjs";
 import { APP, chromium, rollbook, using } from "./harness.mjs";
 
 const PASSWORD = "correct horse battery staple";
@@ -13,8 +13,10 @@ const bare = { scripts: false };
 
 // What each page must say without scripts: `[what, least]` for what can be counted, and a part of its heading.
 const READ = {
-  calls: { h1: "Calls", some: [["table.calls tbody tr", 20], ["table.calls tbody a", 20], ["form.filters button", 1]] },
+  calls: { h1: "Calls", some: [["table.calls tbody tr", 20], ["table.calls tbody a", 20], ["table.calls svg.lane rect", 20], ["form.filters button", 1]] },
   "calls-empty": { h1: "Calls", some: [[".state p", 1]] },
+  "calls-user": { h1: "Calls", some: [["table.calls tbody tr", 1], ["p.note a", 1]] },
+  "calls-wrong": { h1: "Calls", some: [[".state .trouble", 1]] },
   call: { h1: "review", some: [[".facts dd", 6], ["svg.ticks text", 5], ["#rows tr[data-user] svg.lane", 12], [".events li time", 30], [".finding a", 1]] },
   "call-table": { h1: "review", some: [["table tbody tr", 15], ["td.inferred", 2]] },
   "call-matrix": { h1: "review", some: [[".matrix td a", 10]] },
@@ -108,6 +110,21 @@ const DONE = {
     await page.locator("[name=q]").last().fill("keynote");
     await page.locator("form.filters button").click();
     assert.equal(await page.locator("table.calls tbody tr").count(), 1);
+    const asked = () => new URL(page.url()).searchParams;
+    assert.equal(Number(asked().get("from")), CLOCK - 7 * 86_400);
+    await page.locator("form.filters [name=q]").fill("chen");
+    await page.locator("[name=since]").fill(new Date((CLOCK - 4 * 86_400 + 7) * 1_000).toISOString().slice(0, 19));
+    await page.locator("[name=state]").selectOption("ended");
+    await page.locator("[name=minusers]").fill("2");
+    await page.locator("form.filters button").click();
+    assert.deepEqual([asked().get("from"), asked().get("q"), asked().get("since")], [String(CLOCK - 4 * 86_400 + 7), "chen", null]);
+    assert.match(await page.locator("p.note").textContent(), /chen/);
+    const some = await page.locator("table.calls tbody tr").count();
+    assert.ok(some >= 1, `${some} calls`);
+    await page.getByRole("link", { name: "14 days" }).click();
+    await page.waitForURL((url) => Number(url.searchParams.get("to")) - Number(url.searchParams.get("from")) === 14 * 86_400);
+    assert.equal(await page.locator("[name=minusers]").inputValue(), "2", "a window keeps the filters");
+    assert.ok((await page.locator("table.calls tbody tr").count()) > some);
     await page.goto(`${server.origin}/ui/users?app=${APP}`);
     await page.locator("form.filters [name=q]").fill("guest-19");
     await page.locator("form.filters button").click();

@@ -88,7 +88,7 @@ class Server:
             try:
                 with urllib.request.urlopen(f"http://{self.endpoint}/readyz", timeout=5):
                     return
-            except (urllib.error.URLError, ConnectionError):
+            except (urllib.error.URLError, ConnectionError, TimeoutError):
                 if self.process.poll() is not None:
                     break
                 time.sleep(0.05)

@@ -24,6 +24,10 @@ fn wrong_usage_ends_with_2_and_failures_with_1() {
     check(&["export", "users", "--app", "1", "--from", "then"], 2, "expected a UNIX second");
     check(&["export", "events", "--app", "1", "--format", "parquet"], 1, "ndjson only");
     check(&["export", "events", "--app", "1", "--format", "csv"], 1, "ndjson only");
+    check(&["copy"], 2, "--from <STORE>");
+    check(&["copy", "--from", "embedded", "--to", "embedded"], 2, "--from and --to name the same store");
+    check(&["copy", "--from", "embedded", "--to", "clickhouse"], 1, "there is no data directory");
+    check(&["copy", "--from", "clickhouse", "--to", "embedded"], 1, "set `store.clickhouse`");
     check(&["call", "DescribeRoomInfo", "--endpoint", "https://x"], 1, "plain http only");
     check(&["call", "DescribeRoomInfo", "--endpoint", "http://x"], 1, "--secret-id is missing");
     check(&["call", "DescribeRoomInfo", "{", "--endpoint", "http://x"], 1, "the parameters are no JSON");
@@ -38,7 +42,7 @@ fn help_and_version_are_data_without_colours() {
         assert!(!output.stdout.contains(&0x1b), "{arguments:?}");
     }
     let help = text(&run(dir.path(), &["--help"]).stdout);
-    for command in ["serve", "demo", "import", "export", "call", "keys", "check"] {
+    for command in ["serve", "demo", "import", "export", "copy", "call", "keys", "check"] {
         assert!(help.contains(&format!("\n  {command} ")), "{command} is not in {help}");
     }
 }

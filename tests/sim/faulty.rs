@@ -1,6 +1,7 @@
 //! A store that fails on request and, where it is the one in memory, forgets at a crash what was not durable. Around
 //! the embedded store it fails in the same ways, and the disk below it in others.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -82,7 +83,7 @@ impl Faulty {
 
     pub(crate) fn embedded(&self) -> Option<&rollbook::store::embedded::Embedded> {
         match &self.inner {
-            AnyStore::Memory(_) => None,
+            AnyStore::Memory(_) | AnyStore::ClickHouse(_) => None,
             AnyStore::Embedded(store) => Some(store),
         }
     }
@@ -209,8 +210,12 @@ impl Store for Faulty {
         self.inner.news()
     }
 
-    fn counts(&self) -> Counts {
-        self.inner.counts()
+    async fn counts(&self) -> Result<Counts, StoreError> {
+        self.inner.counts().await
+    }
+
+    fn days(&self) -> Result<BTreeSet<(AppId, i64)>, StoreError> {
+        self.inner.days()
     }
 
     fn export(

@@ -4,12 +4,12 @@
 //! takes a small part of the time only.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::finding::{self, Finding, Seen};
 use super::story::{self, Direction, sessions_of};
-use crate::records::{Attr, Call, CommId, Millis, Session, device_type};
+use crate::records::{Attr, Call, CommId, Millis, ReasonClass, Session, device_type};
 use crate::store::Store;
 use crate::web::calls::peak;
 use crate::web::lanes::{Outline, Span};
@@ -41,6 +41,8 @@ pub(super) struct Cast {
     /// What a large call is made of; it has lanes only for those that were poorly off.
     pub(super) crowd: Option<Crowd>,
     pub(super) finding: Option<Finding>,
+    /// What went wrong for anybody, as far as leaves tell it.
+    pub(super) problems: BTreeSet<ReasonClass>,
 }
 
 /// One user of a call, in short.
@@ -183,6 +185,7 @@ async fn ask<S: Store>(context: &Context<'_, S>, call: &Call, direction: Directi
         graded: all.iter().filter(|one| one.member.score.is_some()).count(),
         crowd: (all.len() >= CROWD_MIN).then(|| crowd(&all)),
         finding: finding::find(&seen.iter().collect::<Vec<_>>()),
+        problems: sessions.iter().filter_map(|session| problem(session)).collect(),
         members: all.into_iter().map(|one| one.member).collect(),
     })
 }
@@ -203,13 +206,16 @@ pub(super) fn by_join(a: &Member, b: &Member) -> std::cmp::Ordering {
     (a.joined, &a.user).cmp(&(b.joined, &b.user))
 }
 
+/// Why a stay ended, where that is a problem.
+fn problem(session: &Session) -> Option<ReasonClass> {
+    session.leave_reason.as_ref().map(|reason| reason.class).filter(|class| story::is_problem(*class))
+}
+
 /// One for each user; `sessions` are the newest first.
 fn candidates(sessions: &[Arc<Session>]) -> Vec<Candidate> {
     let mut by_user: Vec<&Arc<Session>> = sessions.iter().collect();
     by_user.sort_by(|a, b| a.user.cmp(&b.user));
-    let is_lost = |session: &&&Arc<Session>| {
-        session.leave_reason.as_ref().is_some_and(|reason| story::is_problem(reason.class))
-    };
+    let is_lost = |session: &&&Arc<Session>| problem(session).is_some();
     let candidate = |of_user: &[&Arc<Session>]| Candidate {
         member: Member {
             user: of_user[0].user.clone(),
@@ -272,6 +278,7 @@ mod tests {
             graded: 0,
             crowd: None,
             finding: None,
+            problems: BTreeSet::new(),
         };
         Kept { cast: Arc::new(cast), version: 7, is_over: true, read: Millis(read) }
     }

@@ -200,7 +200,7 @@ pub(in crate::web) fn happened(words: Lang, event: &Event) -> String {
 }
 
 /// A class of reasons in words, or nothing where there is nothing to say.
-pub(super) const fn why(words: Lang, class: ReasonClass) -> &'static str {
+pub(in crate::web) const fn why(words: Lang, class: ReasonClass) -> &'static str {
     match class {
         ReasonClass::Timeout => words.why_timeout(),
         ReasonClass::Kicked => words.why_kicked(),

@@ -3,6 +3,7 @@
 //! [`story`] reads what the store tells of it; lanes, table, matrix, events, figures and finding each write one part of
 //! the page, on one axis of time. Lanes come 40 at a time, so a call of ten thousand opens like one of ten.
 
+mod brief;
 mod cast;
 mod e2e;
 mod events;
@@ -17,8 +18,9 @@ mod tests;
 
 use maud::{Markup, html};
 
+pub(super) use brief::{Brief, brief};
 pub(super) use cast::Casts;
-pub(super) use events::happened;
+pub(super) use events::{happened, why};
 pub(super) use figures::{Told, sentence, told};
 use finding::Finding;
 pub(super) use rows::{joined, left};

@@ -3,14 +3,12 @@
 use maud::{Markup, html};
 
 use super::super::lanes::Span;
-use super::super::prefs::Zone;
+use super::super::prefs::{SECOND_MAX, Zone};
 use crate::limits::DAY_S;
 
 /// Days that are shown.
 pub(super) const DAYS: i64 = 14;
 const HOUR_S: i64 = 3_600;
-/// The last second that has a date of four digits.
-const SECOND_MAX: i64 = 253_402_300_799;
 /// The height of a row in its own units, and of the least bar: what lasted for seconds is seen too.
 const HEIGHT: i64 = 100;
 const BAR_MIN: i64 = 12;
