@@ -76,3 +76,73 @@ impl Part {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::records::AppId;
+    use crate::store::room::Room;
+
+    fn event(kind: Kind, user: &str, second: i64) -> Event {
+        Event::new(AppId(1), "trtc", "r", user, kind, Millis::from_secs(second))
+    }
+
+    /// Three lives, the last one open.
+    fn told() -> Vec<Event> {
+        let mut events = Vec::new();
+        for begin in [100, 200, 300] {
+            events.push(event(Kind::RoomCreated, "a", begin));
+            events.push(event(Kind::UserJoined, "a", begin + 1));
+            if begin < 300 {
+                events.push(event(Kind::RoomDestroyed, "", begin + 50));
+            }
+        }
+        events
+    }
+
+    fn kept(events: &[Event]) -> Vec<Kept> {
+        let mut room = Room::default();
+        for event in events {
+            room.admit(event.clone());
+        }
+        let folded = room.fold(|_| Vec::new()).calls.into_iter();
+        folded.map(|f| Kept { day: f.call.created.day(), call: f.call, life: f.life, twin: 0 }).collect()
+    }
+
+    #[test]
+    fn a_part_begins_with_the_life_before_the_first_new_event() {
+        let calls = kept(&told());
+        let check = |second: i64, expected: Option<(i64, Option<i64>, usize)>| {
+            let new = event(Kind::UserLeft, "a", second);
+            let part = Part::of(&[&new], &calls);
+            let found = part.map(|p| (p.from.secs(), p.boundary.map(Millis::secs), p.before.len()));
+            assert_eq!(found, expected, "{second}");
+        };
+        check(400, Some((300, Some(250), 2)));
+        check(301, Some((300, Some(250), 2)));
+        // What shares the millisecond of a begin may come before it.
+        check(300, Some((200, Some(150), 1)));
+        check(220, Some((200, Some(150), 1)));
+        check(150, Some((100, None, 0)));
+        check(100, None);
+    }
+
+    #[test]
+    fn what_a_part_cannot_tell_needs_all() {
+        let (calls, left) = (kept(&told()), event(Kind::UserLeft, "a", 400));
+        let named = Event { life: Some("x".to_owned()), ..left.clone() };
+        let elsewhere = Event { instance: "sfu-2".to_owned(), ..left.clone() };
+        for new in [&named, &elsewhere, &event(Kind::EmitterReset, "", 400)] {
+            assert!(Part::of(&[new], &calls).is_none(), "{new:?}");
+        }
+        assert!(Part::of(&[], &calls).is_none());
+        assert!(Part::of(&[&left], &[]).is_none());
+        let part = Part::of(&[&left], &calls).unwrap();
+        assert!(part.fits([&left, &event(Kind::Attributes, "a", 400)].into_iter()));
+        assert!(!part.fits([&left, &named].into_iter()) && !part.fits([&left, &elsewhere].into_iter()));
+        let by_leave = Event { join_hint: Some(Millis::from_secs(1)), ..event(Kind::UserLeft, "b", 5) };
+        let mut told = told();
+        told.push(by_leave);
+        assert!(Part::of(&[&left], &kept(&told)).is_none());
+    }
+}
