@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::look::{COUNTED_MAX, PAGE};
+use super::look::PAGE;
 use crate::actions::{Account, Policy};
 use crate::limits::Edition;
 use crate::records::quality::{Flow, Measure, Metric, Series};
@@ -239,7 +239,6 @@ async fn a_page_is_bounded_says_so_and_goes_on() {
     assert_eq!((rooms.len(), next.is_some()), (10, true));
     let (rooms, count) = pages.all(&format!("/ui/calls?from={from}&to={to}")).await;
     assert_eq!((rooms.len(), count), (12, 2));
-    assert!(COUNTED_MAX > PAGE.looked, "what needs no look may be passed over faster");
 }
 
 #[tokio::test]
