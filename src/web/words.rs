@@ -108,7 +108,7 @@ words! {
     events: "Events", "事件";
     no_events: "Nothing was told of this call's users.", "没有该通话用户的事件。";
     in_room: "Users in the room", "房间内用户";
-    score: "score", "评分";
+    score: "Score", "评分";
     more: "More", "更多";
     creator: "Creator", "创建者";
     source: "Source", "来源";
