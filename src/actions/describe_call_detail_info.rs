@@ -7,7 +7,7 @@ use crate::limits;
 use crate::records::Session;
 use crate::records::quality::{Metric, Points};
 use crate::store::{SessionQuery, Store};
-use crate::wire::{ErrorCode, Fault, Fields, Json, Params};
+use crate::wire::{ErrorCode, Fault, Fields, Json, Params, Text};
 
 use super::describe_user_info::{Asked, Bounds, asked, second, sessions, write_sessions};
 use super::quality::{self, Stays};
@@ -53,7 +53,10 @@ fn metrics(params: &Params<'_>) -> Result<Option<Vec<Metric>>, Fault> {
     if let Some(strange) = names.iter().find(|name| !is_known(name)) {
         return Err(Fault::own(
             ErrorCode::InvalidParameter,
-            "`DataType` names a metric that does not exist: `{0}`.",
+            Text::new(
+                "`DataType` names a metric that does not exist: `{0}`.",
+                "`DataType` 中的指标不存在：`{0}`。",
+            ),
             &[strange],
         ));
     }
@@ -101,7 +104,10 @@ async fn write_series<S: Store>(
                 if points > limits::METRIC_POINTS_MAX {
                     return Err(Fault::own(
                         ErrorCode::ResponseSizeLimitExceeded,
-                        "There are more than {0} points; ask for fewer users or metrics, or a shorter window.",
+                        Text::new(
+                            "There are more than {0} points; ask for fewer users or metrics, or a shorter window.",
+                            "数据点超过 {0} 个；请减少用户或指标，或缩短时间范围。",
+                        ),
                         &[&limits::METRIC_POINTS_MAX],
                     ));
                 }

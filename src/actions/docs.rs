@@ -33,7 +33,7 @@ pub fn docs() -> String {
         let name = action.name;
         let summary = match action.replaced_by {
             Some(newer) => format!("The old name of [{newer}](#{}).", newer.to_lowercase()),
-            None => action.summary.to_owned(),
+            None => action.summary.en.to_owned(),
         };
         line(&mut page, format_args!("| [{name}](#{}) | {summary} |", name.to_lowercase()));
     }
@@ -44,7 +44,7 @@ pub fn docs() -> String {
 }
 
 fn describe(page: &mut String, action: &Action) {
-    line(page, format_args!("\n## {}\n\n{}\n", action.name, action.summary));
+    line(page, format_args!("\n## {}\n\n{}\n", action.name, action.summary.en));
     if let Some(newer) = action.replaced_by {
         line(page, format_args!("The old name of {newer}: same reply, other types of parameters.\n"));
     }
@@ -54,7 +54,12 @@ fn describe(page: &mut String, action: &Action) {
         let required = if param.required { "yes" } else { "no" };
         line(
             page,
-            format_args!("| `{}` | {} | {required} | {} |", param.name, param.kind.name(), param.meaning),
+            format_args!(
+                "| `{}` | {} | {required} | {} |",
+                param.name,
+                param.kind.name().en,
+                param.meaning.en
+            ),
         );
     }
     line(page, format_args!("\n```json\n{}\n```\n", action.example));
@@ -63,7 +68,7 @@ fn describe(page: &mut String, action: &Action) {
     } else {
         page.push_str("| reply | type | meaning |\n| --- | --- | --- |\n");
         for field in action.reply {
-            line(page, format_args!("| `{}` | {} | {} |", field.name, field.kind, field.meaning));
+            line(page, format_args!("| `{}` | {} | {} |", field.name, field.kind, field.meaning.en));
         }
         line(page, format_args!("\n```json\n{}\n```\n", action.example_reply));
     }

@@ -1,6 +1,6 @@
 //! The table of actions: names, parameters, replies, errors. `docs/api.md` and the explorer are made from it.
 
-use crate::wire::{ErrorCode, Kind, Param};
+use crate::wire::{ErrorCode, Kind, Param, Text};
 
 /// One action of the API.
 #[derive(Debug)]
@@ -12,7 +12,7 @@ pub struct Action {
     /// The name that replaced it, for the old names.
     pub replaced_by: Option<&'static str>,
     /// What it answers, in one sentence.
-    pub summary: &'static str,
+    pub summary: Text,
     /// What it takes, in the order in which absent parameters are reported.
     pub params: &'static [Param],
     /// What it answers, in the order of the reply.
@@ -52,7 +52,7 @@ pub struct Field {
     /// Its type on the wire.
     pub kind: &'static str,
     /// What it means.
-    pub meaning: &'static str,
+    pub meaning: Text,
 }
 
 impl Action {
@@ -101,136 +101,294 @@ pub(super) const KNOWN_REGIONS: &[&str] = &[
     "ap-guangzhou-open",
 ];
 
-const fn required(name: &'static str, kind: Kind, meaning: &'static str) -> Param {
-    Param { name, kind, required: true, meaning }
+const fn required(name: &'static str, kind: Kind, en: &'static str, zh: &'static str) -> Param {
+    Param { name, kind, required: true, meaning: Text::new(en, zh) }
 }
 
-const fn optional(name: &'static str, kind: Kind, meaning: &'static str) -> Param {
-    Param { name, kind, required: false, meaning }
+const fn optional(name: &'static str, kind: Kind, en: &'static str, zh: &'static str) -> Param {
+    Param { name, kind, required: false, meaning: Text::new(en, zh) }
 }
 
-const fn field(name: &'static str, kind: &'static str, meaning: &'static str) -> Field {
-    Field { name, kind, meaning }
+const fn field(name: &'static str, kind: &'static str, en: &'static str, zh: &'static str) -> Field {
+    Field { name, kind, meaning: Text::new(en, zh) }
 }
 
-const COMM_ID: Param =
-    required("CommId", Kind::Text, "The call, as DescribeRoomInfo names it; looked up by its exact text.");
+const COMM_ID: Param = required(
+    "CommId",
+    Kind::Text,
+    "The call, as DescribeRoomInfo names it; looked up by its exact text.",
+    "通话 ID，由 DescribeRoomInfo 返回；须完全一致。",
+);
 const START: Param = required(
     "StartTime",
     Kind::Number,
     "First UNIX second of the window, inclusive; at most `limits.history_days` (14) ago.",
+    "起始时间，UNIX 时间戳（秒），包含该秒；距今最多 `limits.history_days`（14）天。",
 );
 const END_USER: Param = required(
     "EndTime",
     Kind::Number,
     "Last UNIX second of the window, inclusive; at most `limits.user_window_hours` (4) after `StartTime`.",
+    "结束时间，UNIX 时间戳（秒），包含该秒；最多比 `StartTime` 晚 `limits.user_window_hours`（4）小时。",
 );
 const END_ROOM: Param = required(
     "EndTime",
     Kind::Number,
     "Last UNIX second of the window, inclusive; at most `limits.room_window_hours` (24) after `StartTime`.",
+    "结束时间，UNIX 时间戳（秒），包含该秒；最多比 `StartTime` 晚 `limits.room_window_hours`（24）小时。",
 );
 const END_DETAIL: Param = required(
     "EndTime",
     Kind::Number,
     "Last UNIX second of the window, inclusive; at most `limits.user_window_hours` (4) after `StartTime`, with `DataType` 3,600 s.",
+    "结束时间，UNIX 时间戳（秒），包含该秒；最多比 `StartTime` 晚 `limits.user_window_hours`（4）小时，带 `DataType` 时最多 3600 秒。",
 );
-const END: Param = required("EndTime", Kind::Number, "Last UNIX second of the window; no limit.");
+const END: Param = required(
+    "EndTime",
+    Kind::Number,
+    "Last UNIX second of the window; no limit.",
+    "结束时间，UNIX 时间戳（秒），不限。",
+);
 const END_UNUSUAL: Param = required(
     "EndTime",
     Kind::Number,
     "Last UNIX second of the window, inclusive; at most 3,600 s after `StartTime`.",
+    "结束时间，UNIX 时间戳（秒），包含该秒；最多比 `StartTime` 晚 3600 秒。",
 );
-const APP: Param = required("SdkAppId", Kind::Number, "The application; one of the caller's account.");
-const APP_OLD: Param =
-    required("SdkAppId", Kind::NumberOrText, "The application; one of the caller's account.");
-const USER_IDS: Param =
-    optional("UserIds", Kind::Texts, "Only these users, at most 100; repeats count once.");
-const USER_IDS_OLD: Param =
-    optional("UserIds", Kind::Texts, "Only these users, at most 6; repeats count once.");
-const USER_IDS_DETAIL: Param =
-    optional("UserIds", Kind::Texts, "Only these users, at most 100, with `DataType` 6; repeats count once.");
-const DATA_TYPE: Param = optional("DataType", Kind::Texts, "Names of metrics, or `all`.");
-const PAGE: Param =
-    optional("PageNumber", Kind::Number, "The page, from 0; absent: the first page, of 6 records.");
-const PAGE_OLD: Param =
-    optional("PageNumber", Kind::NumberOrText, "The page, from 0; absent: the first page, of 6 records.");
-const SIZE: Param = optional("PageSize", Kind::Number, "Records on a page, 1 to 100; absent: 6.");
-const SIZE_OLD: Param = optional("PageSize", Kind::NumberOrText, "Records on a page, 1 to 100; absent: 6.");
-const SIZE_DETAIL: Param =
-    optional("PageSize", Kind::Number, "Records on a page, 1 to 100, with `DataType` 1 to 6; absent: 6.");
+const APP: Param = required(
+    "SdkAppId",
+    Kind::Number,
+    "The application; one of the caller's account.",
+    "应用的 SdkAppId，须属于调用者的账号。",
+);
+const APP_OLD: Param = required(
+    "SdkAppId",
+    Kind::NumberOrText,
+    "The application; one of the caller's account.",
+    "应用的 SdkAppId，须属于调用者的账号。",
+);
+const USER_IDS: Param = optional(
+    "UserIds",
+    Kind::Texts,
+    "Only these users, at most 100; repeats count once.",
+    "只查询这些用户，最多 100 个；重复的只计一次。",
+);
+const USER_IDS_OLD: Param = optional(
+    "UserIds",
+    Kind::Texts,
+    "Only these users, at most 6; repeats count once.",
+    "只查询这些用户，最多 6 个；重复的只计一次。",
+);
+const USER_IDS_DETAIL: Param = optional(
+    "UserIds",
+    Kind::Texts,
+    "Only these users, at most 100, with `DataType` 6; repeats count once.",
+    "只查询这些用户，最多 100 个，带 `DataType` 时最多 6 个；重复的只计一次。",
+);
+const DATA_TYPE: Param =
+    optional("DataType", Kind::Texts, "Names of metrics, or `all`.", "指标名称，或 `all`（全部指标）。");
+const PAGE: Param = optional(
+    "PageNumber",
+    Kind::Number,
+    "The page, from 0; absent: the first page, of 6 records.",
+    "页码，从 0 开始；不填则返回首页，每页 6 条。",
+);
+const PAGE_OLD: Param = optional(
+    "PageNumber",
+    Kind::NumberOrText,
+    "The page, from 0; absent: the first page, of 6 records.",
+    "页码，从 0 开始；不填则返回首页，每页 6 条。",
+);
+const SIZE: Param = optional(
+    "PageSize",
+    Kind::Number,
+    "Records on a page, 1 to 100; absent: 6.",
+    "每页条数，取值范围 1 至 100；不填则为 6。",
+);
+const SIZE_OLD: Param = optional(
+    "PageSize",
+    Kind::NumberOrText,
+    "Records on a page, 1 to 100; absent: 6.",
+    "每页条数，取值范围 1 至 100；不填则为 6。",
+);
+const SIZE_DETAIL: Param = optional(
+    "PageSize",
+    Kind::Number,
+    "Records on a page, 1 to 100, with `DataType` 1 to 6; absent: 6.",
+    "每页条数，取值范围 1 至 100，带 `DataType` 时为 1 至 6；不填则为 6。",
+);
 const SIZE_DETAIL_OLD: Param = optional(
     "PageSize",
     Kind::NumberOrText,
     "Records on a page, 1 to 100, with `DataType` or `UserIds` 1 to 6; absent: 6.",
+    "每页条数，取值范围 1 至 100，带 `DataType` 或 `UserIds` 时为 1 至 6；不填则为 6。",
 );
-const ROOM_PAGE: Param =
-    optional("PageNumber", Kind::Number, "The page, from 0; absent: the first page, of 10 records.");
-const ROOM_PAGE_OLD: Param =
-    optional("PageNumber", Kind::NumberOrText, "The page, from 0; absent: the first page, of 10 records.");
-const ROOM_SIZE: Param = optional("PageSize", Kind::Number, "Records on a page, 1 to 100; absent: 10.");
-const ROOM_SIZE_OLD: Param =
-    optional("PageSize", Kind::NumberOrText, "Records on a page, 1 to 100; absent: 10.");
-const ROOM: Param = optional("RoomId", Kind::Text, "Only the lives of this room; empty: all rooms.");
-const UNUSUAL_ROOM: Param = optional("RoomId", Kind::Text, "Only this room; empty: all rooms.");
-const EVENT_USER: Param = required("UserId", Kind::Text, "The user.");
-const EVENT_ROOM: Param = required("RoomId", Kind::Text, "The room; that of the call.");
-const EVENT_APP_OLD: Param =
-    optional("SdkAppId", Kind::NumberOrText, "The application; absent: the one that `CommId` begins with.");
+const ROOM_PAGE: Param = optional(
+    "PageNumber",
+    Kind::Number,
+    "The page, from 0; absent: the first page, of 10 records.",
+    "页码，从 0 开始；不填则返回首页，每页 10 条。",
+);
+const ROOM_PAGE_OLD: Param = optional(
+    "PageNumber",
+    Kind::NumberOrText,
+    "The page, from 0; absent: the first page, of 10 records.",
+    "页码，从 0 开始；不填则返回首页，每页 10 条。",
+);
+const ROOM_SIZE: Param = optional(
+    "PageSize",
+    Kind::Number,
+    "Records on a page, 1 to 100; absent: 10.",
+    "每页条数，取值范围 1 至 100；不填则为 10。",
+);
+const ROOM_SIZE_OLD: Param = optional(
+    "PageSize",
+    Kind::NumberOrText,
+    "Records on a page, 1 to 100; absent: 10.",
+    "每页条数，取值范围 1 至 100；不填则为 10。",
+);
+const ROOM: Param = optional(
+    "RoomId",
+    Kind::Text,
+    "Only the lives of this room; empty: all rooms.",
+    "只查询该房间号的通话；为空则查询全部房间。",
+);
+const UNUSUAL_ROOM: Param = optional(
+    "RoomId",
+    Kind::Text,
+    "Only this room; empty: all rooms.",
+    "只查询该房间号；为空则查询全部房间。",
+);
+const EVENT_USER: Param = required("UserId", Kind::Text, "The user.", "用户 ID。");
+const EVENT_ROOM: Param =
+    required("RoomId", Kind::Text, "The room; that of the call.", "房间号，须为该通话的房间号。");
+const EVENT_APP_OLD: Param = optional(
+    "SdkAppId",
+    Kind::NumberOrText,
+    "The application; absent: the one that `CommId` begins with.",
+    "应用的 SdkAppId；不填则取 `CommId` 开头的值。",
+);
 
 const USER_FIELDS: &[Field] = &[
-    field("Total", "uint64", "The number of records in this reply."),
-    field("UserList", "list", "Sessions, newest join first; one for each stay of a user."),
-    field("UserList[].RoomStr", "string", "The room."),
-    field("UserList[].UserId", "string", "The user."),
-    field("UserList[].JoinTs", "uint64", "UNIX second of entering."),
-    field("UserList[].LeaveTs", "uint64", "UNIX second of leaving; of now, while the user is inside."),
-    field("UserList[].Finished", "bool", "Whether the user has left."),
-    field("UserList[].DeviceType", "string", "The device, or `\"\"`."),
-    field("UserList[].SdkVersion", "string", "The version of the SDK, or `\"\"`."),
-    field("UserList[].ClientIp", "string", "The address of the client, or `\"\"`."),
+    field("Total", "uint64", "The number of records in this reply.", "本次返回的记录数。"),
+    field(
+        "UserList",
+        "list",
+        "Sessions, newest join first; one for each stay of a user.",
+        "会话列表，最近进房的在前；用户每次进出房间为一条。",
+    ),
+    field("UserList[].RoomStr", "string", "The room.", "房间号。"),
+    field("UserList[].UserId", "string", "The user.", "用户 ID。"),
+    field("UserList[].JoinTs", "uint64", "UNIX second of entering.", "进房时间，UNIX 时间戳（秒）。"),
+    field(
+        "UserList[].LeaveTs",
+        "uint64",
+        "UNIX second of leaving; of now, while the user is inside.",
+        "退房时间，UNIX 时间戳（秒）；用户仍在房间内时为当前时间。",
+    ),
+    field("UserList[].Finished", "bool", "Whether the user has left.", "用户是否已退房。"),
+    field("UserList[].DeviceType", "string", "The device, or `\"\"`.", "终端类型；没有时为 `\"\"`。"),
+    field(
+        "UserList[].SdkVersion",
+        "string",
+        "The version of the SDK, or `\"\"`.",
+        "SDK 版本号；没有时为 `\"\"`。",
+    ),
+    field(
+        "UserList[].ClientIp",
+        "string",
+        "The address of the client, or `\"\"`.",
+        "客户端 IP 地址；没有时为 `\"\"`。",
+    ),
 ];
 
 const DETAIL_FIELDS: &[Field] = &[
-    field("Total", "uint64", "The number of records in `UserList`."),
-    field("UserList", "list", "As in DescribeUserInfo."),
+    field("Total", "uint64", "The number of records in `UserList`.", "`UserList` 中的记录数。"),
+    field("UserList", "list", "As in DescribeUserInfo.", "与 DescribeUserInfo 相同。"),
     field(
         "Data",
         "list",
         "Series of metrics of these users, by user, peer and metric; `[]` without `DataType`. One without points is not listed.",
+        "这些用户的质量指标，依次按用户、对端、指标列出；未带 `DataType` 时为 `[]`。没有数据点的指标不返回。",
     ),
-    field("Data[].Content", "list", "Points in order of time, at most one a second."),
-    field("Data[].Content[].Time", "uint64", "UNIX second."),
-    field("Data[].Content[].Value", "float", "The value, always with a fraction."),
+    field(
+        "Data[].Content",
+        "list",
+        "Points in order of time, at most one a second.",
+        "数据点，按时间先后排列，每秒最多一个。",
+    ),
+    field("Data[].Content[].Time", "uint64", "UNIX second.", "UNIX 时间戳（秒）。"),
+    field(
+        "Data[].Content[].Value",
+        "float",
+        "The value, always with a fraction.",
+        "指标值，始终带小数部分。",
+    ),
     field(
         "Data[].PeerId",
         "string",
         "Whom it came from; `\"\"`: it is what the user sent; `?`: from somebody whom no source named.",
+        "对端，即音视频来自哪个用户；`\"\"` 表示用户自己发送的上行；`?` 表示数据源没有指明的对端。",
     ),
-    field("Data[].UserId", "string", "The user."),
-    field("Data[].DataType", "string", "The metric."),
+    field("Data[].UserId", "string", "The user.", "用户 ID。"),
+    field("Data[].DataType", "string", "The metric.", "指标名称。"),
 ];
 
 const ROOM_FIELDS: &[Field] = &[
-    field("Total", "int64", "The number of records in this reply."),
-    field("RoomList", "list", "Calls, newest first."),
-    field("RoomList[].CommId", "string", "The id of the call."),
-    field("RoomList[].RoomString", "string", "The room."),
-    field("RoomList[].CreateTime", "uint64", "UNIX second of its beginning."),
-    field("RoomList[].DestroyTime", "uint64", "UNIX second of its end; of now, while it runs."),
-    field("RoomList[].IsFinished", "bool", "Whether it has ended."),
-    field("RoomList[].UserId", "string", "Who created the room, or `\"\"`."),
+    field("Total", "int64", "The number of records in this reply.", "本次返回的记录数。"),
+    field("RoomList", "list", "Calls, newest first.", "通话列表，最近的在前。"),
+    field("RoomList[].CommId", "string", "The id of the call.", "通话 ID。"),
+    field("RoomList[].RoomString", "string", "The room.", "房间号。"),
+    field(
+        "RoomList[].CreateTime",
+        "uint64",
+        "UNIX second of its beginning.",
+        "通话开始时间，UNIX 时间戳（秒）。",
+    ),
+    field(
+        "RoomList[].DestroyTime",
+        "uint64",
+        "UNIX second of its end; of now, while it runs.",
+        "通话结束时间，UNIX 时间戳（秒）；通话进行中时为当前时间。",
+    ),
+    field("RoomList[].IsFinished", "bool", "Whether it has ended.", "通话是否已结束。"),
+    field(
+        "RoomList[].UserId",
+        "string",
+        "Who created the room, or `\"\"`.",
+        "房间的创建者；没有时为 `\"\"`。",
+    ),
 ];
 
 const EVENT_FIELDS: &[Field] = &[
-    field("Data", "list", "What happened, by sender; `[]` where nothing did. `user-events.md` has the ids."),
-    field("Data[].PeerId", "string", "The sender: the user's own id."),
-    field("Data[].Content", "list", "Events in order of time."),
-    field("Data[].Content[].Type", "uint64", "0 not about a picture, 2 main picture, 7 auxiliary picture."),
-    field("Data[].Content[].Time", "uint64", "UNIX milliseconds."),
-    field("Data[].Content[].EventId", "uint64", "What happened."),
-    field("Data[].Content[].ParamOne", "int64", "First parameter; -1: none."),
-    field("Data[].Content[].ParamTwo", "int64", "Second parameter; -1: none."),
+    field(
+        "Data",
+        "list",
+        "What happened, by sender; `[]` where nothing did. `user-events.md` has the ids.",
+        "事件，按发送方列出；没有事件时为 `[]`。事件 ID 见 `user-events.md`。",
+    ),
+    field("Data[].PeerId", "string", "The sender: the user's own id.", "发送方，即该用户自己的 ID。"),
+    field("Data[].Content", "list", "Events in order of time.", "事件，按时间先后排列。"),
+    field(
+        "Data[].Content[].Type",
+        "uint64",
+        "0 not about a picture, 2 main picture, 7 auxiliary picture.",
+        "0 与画面无关，2 主路画面，7 辅路画面。",
+    ),
+    field("Data[].Content[].Time", "uint64", "UNIX milliseconds.", "UNIX 时间戳（毫秒）。"),
+    field("Data[].Content[].EventId", "uint64", "What happened.", "事件 ID。"),
+    field(
+        "Data[].Content[].ParamOne",
+        "int64",
+        "First parameter; -1: none.",
+        "事件的第一个参数；-1 表示没有。",
+    ),
+    field(
+        "Data[].Content[].ParamTwo",
+        "int64",
+        "Second parameter; -1: none.",
+        "事件的第二个参数；-1 表示没有。",
+    ),
 ];
 
 const UNUSUAL_FIELDS: &[Field] = &[
@@ -238,32 +396,65 @@ const UNUSUAL_FIELDS: &[Field] = &[
         "AbnormalExperienceList",
         "list",
         "What users had to bear, at most 20. `user-events.md` has the ids and bounds.",
+        "用户的异常体验，最多 20 条。ID 与阈值见 `user-events.md`。",
     ),
-    field("AbnormalExperienceList[].UserId", "string", "The user."),
-    field("AbnormalExperienceList[].RoomId", "string", "The room."),
-    field("AbnormalExperienceList[].EventTime", "uint64", "UNIX second in which it began."),
-    field("AbnormalExperienceList[].ExperienceId", "uint64", "4 stutter of video, 5 stutter of audio."),
-    field("AbnormalExperienceList[].AbnormalEventList", "list", "What was bad then, by id and peer."),
-    field("AbnormalExperienceList[].AbnormalEventList[].AbnormalEventId", "uint64", "What was bad."),
+    field("AbnormalExperienceList[].UserId", "string", "The user.", "用户 ID。"),
+    field("AbnormalExperienceList[].RoomId", "string", "The room.", "房间号。"),
+    field(
+        "AbnormalExperienceList[].EventTime",
+        "uint64",
+        "UNIX second in which it began.",
+        "异常体验开始的时间，UNIX 时间戳（秒）。",
+    ),
+    field(
+        "AbnormalExperienceList[].ExperienceId",
+        "uint64",
+        "4 stutter of video, 5 stutter of audio.",
+        "4 视频卡顿，5 音频卡顿。",
+    ),
+    field(
+        "AbnormalExperienceList[].AbnormalEventList",
+        "list",
+        "What was bad then, by id and peer.",
+        "当时的异常事件，按 ID 和对端列出。",
+    ),
+    field(
+        "AbnormalExperienceList[].AbnormalEventList[].AbnormalEventId",
+        "uint64",
+        "What was bad.",
+        "异常事件 ID。",
+    ),
     field(
         "AbnormalExperienceList[].AbnormalEventList[].PeerId",
         "string",
         "Whose stream it concerns; `\"\"`: no remote user's.",
+        "涉及哪个远端用户的流；`\"\"` 表示与远端用户无关。",
     ),
-    field("Total", "uint64", "The number of records in this reply."),
+    field("Total", "uint64", "The number of records in this reply.", "本次返回的记录数。"),
 ];
 
 const SCALE_FIELDS: &[Field] = &[
-    field("Total", "uint64", "The number of days in this reply."),
+    field("Total", "uint64", "The number of days in this reply.", "本次返回的天数。"),
     field(
         "ScaleList",
         "list",
         "Days of UTC+8 that begin in the window and are over, newest first, from the first with an entry on.",
+        "在时间范围内开始且已结束的每一天（UTC+8），最近的在前；从首个有人进房的日期算起。",
     ),
-    field("ScaleList[].Time", "uint64", "UNIX second of the day's beginning."),
-    field("ScaleList[].RoomNumbers", "uint64", "Rooms that somebody entered."),
-    field("ScaleList[].UserNumber", "uint64", "Different users of each room, summed."),
-    field("ScaleList[].UserCount", "uint64", "Times somebody entered."),
+    field(
+        "ScaleList[].Time",
+        "uint64",
+        "UNIX second of the day's beginning.",
+        "当天零点，UNIX 时间戳（秒）。",
+    ),
+    field("ScaleList[].RoomNumbers", "uint64", "Rooms that somebody entered.", "有人进入的房间数。"),
+    field(
+        "ScaleList[].UserNumber",
+        "uint64",
+        "Different users of each room, summed.",
+        "各房间去重用户数之和。",
+    ),
+    field("ScaleList[].UserCount", "uint64", "Times somebody entered.", "进房次数。"),
 ];
 
 /// Codes of DescribeCallDetailInfo: those of its users, and of its metrics.
@@ -366,7 +557,10 @@ const USER_INFO: Action = Action {
     name: "DescribeUserInfo",
     handler: Handler::UserInfo,
     replaced_by: None,
-    summary: "The sessions of a call that overlap a window.",
+    summary: Text::new(
+        "The sessions of a call that overlap a window.",
+        "查询一次通话中与时间范围有重叠的用户会话。",
+    ),
     params: &[COMM_ID, START, END_USER, APP, USER_IDS, PAGE, SIZE],
     reply: USER_FIELDS,
     errors: USER_ERRORS,
@@ -378,7 +572,10 @@ const ROOM_INFO: Action = Action {
     name: "DescribeRoomInfo",
     handler: Handler::RoomInfo,
     replaced_by: None,
-    summary: "The calls of an application that were alive in a window.",
+    summary: Text::new(
+        "The calls of an application that were alive in a window.",
+        "查询应用在时间范围内存在过的通话。",
+    ),
     params: &[APP, START, END_ROOM, ROOM, ROOM_PAGE, ROOM_SIZE],
     reply: ROOM_FIELDS,
     errors: ROOM_ERRORS,
@@ -390,7 +587,10 @@ const CALL_DETAIL_INFO: Action = Action {
     name: "DescribeCallDetailInfo",
     handler: Handler::CallDetailInfo,
     replaced_by: None,
-    summary: "The sessions of a call that overlap a window, and the metrics of their users.",
+    summary: Text::new(
+        "The sessions of a call that overlap a window, and the metrics of their users.",
+        "查询一次通话中与时间范围有重叠的用户会话，以及这些用户的质量指标。",
+    ),
     params: &[COMM_ID, START, END_DETAIL, APP, USER_IDS_DETAIL, DATA_TYPE, PAGE, SIZE_DETAIL],
     reply: DETAIL_FIELDS,
     errors: DETAIL_ERRORS,
@@ -402,7 +602,10 @@ const USER_EVENT: Action = Action {
     name: "DescribeUserEvent",
     handler: Handler::UserEvent,
     replaced_by: None,
-    summary: "What happened to one user in one call: entries, exits, media, roles.",
+    summary: Text::new(
+        "What happened to one user in one call: entries, exits, media, roles.",
+        "查询一位用户在一次通话中的事件：进房、退房、音视频、角色。",
+    ),
     params: &[COMM_ID, START, END, EVENT_USER, EVENT_ROOM, APP],
     reply: EVENT_FIELDS,
     errors: EVENT_ERRORS,
@@ -414,7 +617,7 @@ const SCALE_INFO: Action = Action {
     name: "DescribeScaleInfo",
     handler: Handler::ScaleInfo,
     replaced_by: None,
-    summary: "Rooms, users and entries of each day.",
+    summary: Text::new("Rooms, users and entries of each day.", "查询每天的房间数、用户数和进房次数。"),
     params: &[APP, START, END],
     reply: SCALE_FIELDS,
     errors: SCALE_ERRORS,
@@ -427,7 +630,10 @@ const UNUSUAL_EVENT: Action = Action {
     name: "DescribeUnusualEvent",
     handler: Handler::UnusualEvent,
     replaced_by: None,
-    summary: "What users of an application had to bear in a window, and what may have caused it.",
+    summary: Text::new(
+        "What users of an application had to bear in a window, and what may have caused it.",
+        "查询应用的用户在时间范围内的异常体验，以及可能的原因。",
+    ),
     params: &[APP, START, END_UNUSUAL, UNUSUAL_ROOM],
     reply: UNUSUAL_FIELDS,
     errors: UNUSUAL_ERRORS,
@@ -525,6 +731,18 @@ mod tests {
                 assert!(!param.required || example.get(param.name).is_some(), "{name} {}", param.name);
             }
             assert!(serde_json::from_str::<serde_json::Value>(action.example_reply).is_ok(), "{name}");
+        }
+    }
+
+    #[test]
+    fn both_languages_say_the_same_names_and_numbers() {
+        for action in ACTIONS {
+            let params = action.params.iter().map(|param| (param.name, param.meaning));
+            let fields = action.reply.iter().map(|field| (field.name, field.meaning));
+            for (name, text) in [("", action.summary)].into_iter().chain(params).chain(fields) {
+                assert_eq!(text.faults(false), Vec::<String>::new(), "{} {name}", action.name);
+                assert!(text.en.ends_with('.') && text.zh.ends_with('。'), "{} {name}", action.name);
+            }
         }
     }
 }

@@ -52,10 +52,22 @@ impl Room {
 
     /// Folds everything; `resets` are the restarts of a timeline's media server.
     pub(super) fn fold(&self, resets: impl Fn(&Timeline) -> Vec<Millis>) -> Lives {
-        let mut lives = Vec::new();
+        self.fold_behind(&[], None, resets)
+    }
+
+    /// Folds what is known behind some lives that stay as they are: those `before`, of which the last was closed at
+    /// `boundary`. They are among the calls, without events and sessions, since all share the seconds of the name.
+    pub(super) fn fold_behind(
+        &self,
+        before: &[(Timeline, Life)],
+        boundary: Option<Millis>,
+        resets: impl Fn(&Timeline) -> Vec<Millis>,
+    ) -> Lives {
+        let mut lives: Vec<(&Timeline, Life, Vec<&Event>)> =
+            before.iter().map(|(timeline, life)| (timeline, life.clone(), Vec::new())).collect();
         let mut orphans = Vec::new();
         for (timeline, events) in &self.timelines {
-            let cut = fold::lives(events.as_slice(), &resets(timeline), None, None);
+            let cut = fold::lives(events.as_slice(), &resets(timeline), boundary, None);
             orphans.extend(cut.orphans.into_iter().cloned());
             lives.extend(cut.lives.into_iter().map(|(life, events)| (timeline, life, events)));
         }

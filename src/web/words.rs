@@ -1,5 +1,7 @@
 //! The texts of the pages: one table, in each language.
 
+use crate::wire::Language;
+
 /// A language.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Lang {
@@ -17,6 +19,14 @@ impl Lang {
             Lang::Zh => "zh-CN",
         }
     }
+
+    /// The language of messages and of the table of actions.
+    pub(super) const fn spoken(self) -> Language {
+        match self {
+            Lang::En => Language::English,
+            Lang::Zh => Language::Chinese,
+        }
+    }
 }
 
 macro_rules! words {
@@ -26,6 +36,9 @@ macro_rules! words {
                 match self { Lang::En => $en, Lang::Zh => $zh }
             })*
         }
+
+        #[cfg(test)]
+        const ALL: &[(&str, &str, &str)] = &[$((stringify!($name), $en, $zh)),*];
     };
 }
 
@@ -467,4 +480,31 @@ words! {
     shares: "good {0} %, fair {1} %, poor {2} %", "良好 {0} %，一般 {1} %，较差 {2} %";
     no_time: "“{0}” is no time. Write it like 2026-11-25T13:00.", "“{0}”不是有效时间，请按 2026-11-25T13:00 的格式填写。";
     window_backwards: "The window ends before it begins.", "结束时间早于开始时间。";
+    stop: ".", "。";
+    list: "list", "列表";
+    sample_old_name: "SDKs no longer have {0}: this asks {1}, whose reply is the same.", "SDK 已不提供 {0}：此处调用 {1}，返回内容相同。";
+    sample_unfit: "{0} is of type {1}, so this SDK cannot send {2}", "{0} 的类型为 {1}，该 SDK 无法发送 {2}";
+    sample_holds: "The signature in it holds until {0}.", "其中的签名有效期至 {0}。";
+    sample_expires: "The signature in it holds until {0}; afterwards the server says AuthFailure.SignatureExpire.",
+        "其中的签名有效期至 {0}，此后服务器返回 AuthFailure.SignatureExpire。";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ALL;
+
+    #[test]
+    fn both_languages_have_the_same_names_and_slots() {
+        let names = |text: &'static str| {
+            let mut names: Vec<&str> = text.split('`').skip(1).step_by(2).collect();
+            names.extend(text.match_indices('{').filter_map(|(at, _)| text.get(at..at + 3)));
+            names.sort_unstable();
+            names.dedup();
+            names
+        };
+        for (name, en, zh) in ALL {
+            assert_eq!(names(en), names(zh), "{name}: {en:?}, {zh:?}");
+            assert!(!zh.is_empty() && en.matches('`').count() % 2 == 0, "{name}");
+        }
+    }
 }

@@ -8,17 +8,18 @@ use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::params::{Param, Params, Raw, Slots};
-use super::{ErrorCode, Fault};
+use super::{ErrorCode, Fault, Text};
 
 /// Decodes a body. At most `limit` keys and entries of a list are looked at; an action knows far fewer.
 pub(super) fn decode<'a>(body: &'a [u8], table: &'static [Param], limit: usize) -> Result<Params<'a>, Fault> {
-    let refused = |why: &dyn fmt::Display| Fault::about(ErrorCode::BodyParamsError, &[why]);
-    let text = std::str::from_utf8(body).map_err(|_| refused(&"it is not UTF-8"))?;
+    let not_utf8 =
+        |_| Fault::from(ErrorCode::BodyParamsError).and(Text::new("it is not UTF-8", "不是 UTF-8"));
+    let text = std::str::from_utf8(body).map_err(not_utf8)?;
     let mut slots = Slots::new(table);
     let mut json = serde_json::Deserializer::from_str(text);
     json.deserialize_map(Object { slots: &mut slots, limit })
         .and_then(|()| json.end())
-        .map_err(|error| refused(&error))?;
+        .map_err(|error| Fault::about(ErrorCode::BodyParamsError, &[&error]))?;
     slots.finish(false)
 }
 
@@ -189,13 +190,13 @@ impl<'de> DeserializeSeed<'de> for Entry {
 
 #[cfg(test)]
 mod tests {
-    use crate::wire::{ErrorCode, Kind, Param};
+    use crate::wire::{ErrorCode, Kind, Param, Text};
 
     const TABLE: &[Param] = &[
-        Param { name: "Name", kind: Kind::Text, required: true, meaning: "" },
-        Param { name: "Size", kind: Kind::Number, required: false, meaning: "" },
-        Param { name: "Users", kind: Kind::Texts, required: false, meaning: "" },
-        Param { name: "Old", kind: Kind::NumberOrText, required: false, meaning: "" },
+        Param { name: "Name", kind: Kind::Text, required: true, meaning: Text::new("", "") },
+        Param { name: "Size", kind: Kind::Number, required: false, meaning: Text::new("", "") },
+        Param { name: "Users", kind: Kind::Texts, required: false, meaning: Text::new("", "") },
+        Param { name: "Old", kind: Kind::NumberOrText, required: false, meaning: Text::new("", "") },
     ];
 
     fn check(body: &str, expected: Result<(), ErrorCode>) {

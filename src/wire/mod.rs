@@ -4,6 +4,7 @@
 //! Read [`open`] first (the common part of a request, untrusted), then [`Call::verify`], then [`Call::decode`]
 //! (the parameters of one action), then [`envelope`] (the only place that builds an answer).
 
+mod text;
 mod error;
 mod open;
 mod host;
@@ -22,6 +23,7 @@ pub use error::{ErrorCode, Fault, Use, docs};
 pub use keys::SigningKeys;
 pub use open::{Call, Opened, open};
 pub use params::{Kind, Param, Params};
+pub use text::Text;
 
 /// The version of the API.
 pub const VERSION: &str = "2019-07-22";
@@ -69,7 +71,7 @@ pub enum Language {
     /// What is spoken unless `zh-CN` is asked for.
     #[default]
     English,
-    /// Chinese for the common codes, English for the others.
+    /// Simplified Chinese.
     Chinese,
 }
 

@@ -121,12 +121,12 @@ fn find(text: &[u8], sought: &[u8]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::{boundary, decode};
-    use crate::wire::{ErrorCode, Kind, Param};
+    use crate::wire::{ErrorCode, Kind, Param, Text};
 
     const TABLE: &[Param] = &[
-        Param { name: "Name", kind: Kind::Text, required: true, meaning: "" },
-        Param { name: "Size", kind: Kind::Number, required: false, meaning: "" },
-        Param { name: "Users", kind: Kind::Texts, required: false, meaning: "" },
+        Param { name: "Name", kind: Kind::Text, required: true, meaning: Text::new("", "") },
+        Param { name: "Size", kind: Kind::Number, required: false, meaning: Text::new("", "") },
+        Param { name: "Users", kind: Kind::Texts, required: false, meaning: Text::new("", "") },
     ];
 
     fn check(body: &str, expected: Result<(&str, Option<u64>, usize), ErrorCode>) {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use super::pairs::{self, Pair};
 use super::params::{Param, Params};
-use super::{Body, Bounds, ErrorCode, Fault, Language, Request, SigningKeys, json, multipart, tc3, v1};
+use super::{Body, Bounds, ErrorCode, Fault, Language, Request, SigningKeys, Text, json, multipart, tc3, v1};
 
 /// What could be read of a request, refused or not.
 #[derive(Debug)]
@@ -156,7 +156,10 @@ impl<'a> Reader<'a> {
             None if is(b"application/x-www-form-urlencoded") => self.read_v1(headers, body, language),
             None => Err(Fault::own(
                 ErrorCode::InvalidParameter,
-                "A POST that is not a form needs the header `Authorization`.",
+                Text::new(
+                    "A POST that is not a form needs the header `Authorization`.",
+                    "非表单的 POST 请求必须带请求头 `Authorization`。",
+                ),
                 &[],
             )),
             Some(authorization) => {

@@ -3,22 +3,27 @@
 use std::borrow::Cow;
 
 use super::params::{Kind, Param, Params, Raw, Slots};
-use super::{ErrorCode, Fault};
+use super::{ErrorCode, Fault, Text};
 
 /// A decoded name and value.
 pub(super) type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
 
 /// Decodes a query or a form: `+` is a blank, `%` begins two digits, all of it UTF-8.
 pub(super) fn decode(encoded: &[u8], limit: usize) -> Result<Vec<Pair<'_>>, Fault> {
-    let refused = |why: &'static str| Fault::about(ErrorCode::UrlParamsError, &[&why]);
+    let refused = |why: Text| Fault::from(ErrorCode::UrlParamsError).and(why);
     let mut pairs = Vec::new();
     for part in encoded.split(|&b| b == b'&').filter(|part| !part.is_empty()) {
         if pairs.len() == limit {
-            return Err(refused("there are too many parameters"));
+            return Err(refused(Text::new("there are too many parameters", "参数过多")));
         }
         let at = part.iter().position(|&b| b == b'=');
         let (name, value) = at.map_or((part, &b""[..]), |at| (&part[..at], &part[at + 1..]));
-        let wrong = || refused("a `%` without two digits, or not UTF-8");
+        let wrong = || {
+            refused(Text::new(
+                "a `%` without two digits, or not UTF-8",
+                "`%` 之后不是两位十六进制数，或不是 UTF-8",
+            ))
+        };
         pairs.push((unescape(name).ok_or_else(wrong)?, unescape(value).ok_or_else(wrong)?));
     }
     Ok(pairs)
@@ -52,7 +57,8 @@ pub(super) fn refuse_repeats(pairs: &[Pair<'_>]) -> Result<(), Fault> {
 }
 
 pub(super) fn repeated(name: &dyn std::fmt::Display) -> Fault {
-    Fault::own(ErrorCode::InvalidParameter, "The parameter `{0}` is given more than once.", &[name])
+    let message = Text::new("The parameter `{0}` is given more than once.", "参数 `{0}` 重复。");
+    Fault::own(ErrorCode::InvalidParameter, message, &[name])
 }
 
 /// The parameters of an action. A list is `Name.0`, `Name.1` …, in any order, gaps allowed.
@@ -128,12 +134,12 @@ impl<'a> Gather<'a> {
 #[cfg(test)]
 mod tests {
     use super::{decode, parameters, refuse_repeats};
-    use crate::wire::{ErrorCode, Kind, Param};
+    use crate::wire::{ErrorCode, Kind, Param, Text};
 
     const TABLE: &[Param] = &[
-        Param { name: "Name", kind: Kind::Text, required: true, meaning: "" },
-        Param { name: "Size", kind: Kind::Number, required: false, meaning: "" },
-        Param { name: "Users", kind: Kind::Texts, required: false, meaning: "" },
+        Param { name: "Name", kind: Kind::Text, required: true, meaning: Text::new("", "") },
+        Param { name: "Size", kind: Kind::Number, required: false, meaning: Text::new("", "") },
+        Param { name: "Users", kind: Kind::Texts, required: false, meaning: Text::new("", "") },
     ];
 
     fn check(query: &str, expected: Result<(&str, Option<u64>, &[&str]), ErrorCode>) {

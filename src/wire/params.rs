@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{ErrorCode, Fault};
+use super::{ErrorCode, Fault, Text};
 
 /// One line of an action's table of parameters.
 #[derive(Debug, Clone, Copy)]
@@ -14,7 +14,7 @@ pub struct Param {
     /// Whether it must be there.
     pub required: bool,
     /// What it means, with its default and its bounds, for the documentation.
-    pub meaning: &'static str,
+    pub meaning: Text,
 }
 
 /// What a parameter is.
@@ -32,12 +32,12 @@ pub enum Kind {
 
 impl Kind {
     /// The name in messages and in the documentation.
-    pub const fn name(self) -> &'static str {
+    pub const fn name(self) -> Text {
         match self {
-            Kind::Number => "uint64",
-            Kind::NumberOrText => "uint64 or string",
-            Kind::Text => "string",
-            Kind::Texts => "list of string",
+            Kind::Number => Text::new("uint64", "uint64"),
+            Kind::NumberOrText => Text::new("uint64 or string", "uint64 或 string"),
+            Kind::Text => Text::new("string", "string"),
+            Kind::Texts => Text::new("list of string", "string 列表"),
         }
     }
 }
@@ -109,7 +109,7 @@ impl<'a> Slots<'a> {
 
 /// A value of the right type; an empty list is none.
 fn typed<'a>(param: &Param, raw: Raw<'a>, is_text: bool) -> Result<Option<Value<'a>>, Fault> {
-    let wrong = || Fault::about(ErrorCode::InvalidParameter, &[&param.name, &param.kind.name()]);
+    let wrong = || Fault::about(ErrorCode::InvalidParameter, &[&param.name]).and(param.kind.name());
     let number = |text: &str| {
         // `parse` alone would take a leading `+`.
         let plain = text.bytes().all(|b| b.is_ascii_digit());
@@ -126,7 +126,7 @@ fn typed<'a>(param: &Param, raw: Raw<'a>, is_text: bool) -> Result<Option<Value<
             let mut texts = Vec::with_capacity(list.len());
             for (at, entry) in list.into_iter().enumerate() {
                 let name = format_args!("{}.{at}", param.name);
-                let wrong = || Fault::about(ErrorCode::InvalidParameter, &[&name, &Kind::Text.name()]);
+                let wrong = || Fault::about(ErrorCode::InvalidParameter, &[&name]).and(Kind::Text.name());
                 texts.push(entry.ok_or_else(wrong)?);
             }
             Ok(Some(Value::Texts(texts)))

@@ -4,13 +4,11 @@
 //! and language are not, in any SDK. The published rule lower-cases the values of signed headers, SDKs do not:
 //! both forms are tried. The host is tried in every form a client may have signed, see [`super::host`].
 
-use std::fmt;
-
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::keys::{derive, round};
-use super::{ErrorCode, Fault, SigningKeys, host};
+use super::{ErrorCode, Fault, SigningKeys, Text, host};
 
 /// The name of the scheme.
 pub(super) const ALGORITHM: &str = "TC3-HMAC-SHA256";
@@ -20,6 +18,15 @@ pub(super) const UNSIGNED_PAYLOAD: &[u8] = b"UNSIGNED-PAYLOAD";
 pub(super) const SERVICE: &str = "trtc";
 /// How every scope ends.
 const SCOPE_END: &str = "/tc3_request";
+/// Headers that must be signed, and what is said where one is not.
+const REQUIRED_HEADERS: [(&str, Text); 2] = [
+    (
+        "content-type",
+        Text::new("`SignedHeaders` lacks `content-type`", "`SignedHeaders` 缺少 `content-type`"),
+    ),
+    ("host", Text::new("`SignedHeaders` lacks `host`", "`SignedHeaders` 缺少 `host`")),
+];
+const MALFORMED_CREDENTIAL: Text = Text::new("`Credential` is malformed", "`Credential` 格式错误");
 
 /// The parts of a request that go into the signature.
 #[derive(Debug, Clone, Copy)]
@@ -57,26 +64,33 @@ impl<'a> Claim<'a> {
         signed: Signed<'a>,
         public_hosts: &[String],
     ) -> Result<Claim<'a>, Fault> {
-        let parts = Parts::read(authorization).ok_or_else(|| refused(&"the header is malformed"))?;
+        let parts = Parts::read(authorization)
+            .ok_or_else(|| refused(Text::new("the header is malformed", "格式错误")))?;
         let (secret_id, scope) =
-            parts.credential.split_once('/').ok_or_else(|| refused(&"`Credential` is malformed"))?;
+            parts.credential.split_once('/').ok_or_else(|| refused(MALFORMED_CREDENTIAL))?;
         let (date, service) = scope
             .strip_suffix(SCOPE_END)
             .and_then(|scope| scope.split_once('/'))
-            .ok_or_else(|| refused(&"`Credential` is malformed"))?;
+            .ok_or_else(|| refused(MALFORMED_CREDENTIAL))?;
         if secret_id.is_empty() {
-            return Err(refused(&"`SecretId` in Credential not valid"));
+            return Err(refused(Text::new(
+                "`SecretId` in Credential not valid",
+                "Credential 中的 `SecretId` 无效",
+            )));
         }
         if utc_date(timestamp_s).is_none_or(|utc| utc != date.as_bytes()) {
-            return Err(refused(&"`Date` in Credential is not the UTC date of the timestamp"));
+            return Err(refused(Text::new(
+                "`Date` in Credential is not the UTC date of the timestamp",
+                "Credential 中的 `Date` 不是时间戳的 UTC 日期",
+            )));
         }
         let is_ours = service == SERVICE || host::is_label(service.as_bytes(), signed.host, public_hosts);
         if !is_ours && is_product(service) {
             return Err(foreign());
         }
-        for required in ["content-type", "host"] {
+        for (required, lacks) in REQUIRED_HEADERS {
             if !parts.signed_headers.split(';').any(|name| name.eq_ignore_ascii_case(required)) {
-                return Err(refused(&format_args!("`SignedHeaders` lacks `{required}`")));
+                return Err(refused(lacks));
             }
         }
         let Parts { signed_headers, signature, .. } = parts;
@@ -200,7 +214,7 @@ impl<'a> Parts<'a> {
 }
 
 fn foreign() -> Fault {
-    refused(&"`Service` in Credential not valid")
+    refused(Text::new("`Service` in Credential not valid", "Credential 中的 `Service` 无效"))
 }
 
 /// Whether a service could be the name of a product. `127` and `localhost:9180` could not: they are labels of an
@@ -210,8 +224,8 @@ fn is_product(service: &str) -> bool {
         && service.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 }
 
-fn refused(why: &dyn fmt::Display) -> Fault {
-    Fault::about(ErrorCode::AuthInvalidAuthorization, &[why])
+fn refused(why: Text) -> Fault {
+    Fault::from(ErrorCode::AuthInvalidAuthorization).and(why)
 }
 
 /// Feeds a signer what is signed in the end.

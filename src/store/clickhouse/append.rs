@@ -1,20 +1,22 @@
 //! A batch of events: kept first, then the rooms that it touches are folded.
 //!
 //! Several rollbooks may do so at the same time, of the same room. Each reads what is stored before it reads the
-//! events, writes what differs, and looks again whether events came meanwhile; if so it folds again. So whoever
-//! writes last has seen everything, and until then the row that was made of more events is the one that counts.
+//! events, writes what differs, and looks again whether others wrote meanwhile, events or calls; if so it folds all of
+//! the room again. So whoever writes last has seen everything, and until then the row that was made of more events is
+//! the one that counts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::rows::{self, Digests};
+use super::part::Part;
+use super::rows::{self, Digests, Wanted};
 use super::shards::{Shards, rows as answer_rows};
 use super::sql::{Row, Rows};
 use super::stored;
-use super::stored::{RoomName, Stored, Told, rooms_in};
+use super::stored::{RoomName, Seen, Stored, StoredCalls, Told, rooms_in};
 use super::tables::{CALLS, EVENTS, ORPHANS, RESETS, SESSIONS};
 use crate::records::{AppId, Event, Kind, Millis};
-use crate::store::room::Room;
+use crate::store::room::{Folded, Lives, Room};
 use crate::store::{Appended, StoreError};
 
 /// Rooms that are folded at a time.
@@ -23,14 +25,14 @@ const ROOMS_AT_ONCE: usize = 500;
 const ROUNDS_MAX: usize = 1_000;
 
 /// The events of a batch that go to one shard, in order, each once.
-type Part = BTreeMap<(AppId, String, Millis, Digests), Event>;
+type Share = BTreeMap<(AppId, String, Millis, Digests), Event>;
 
 /// Keeps a group of batches; what each sender is told.
 pub(super) async fn append(
     shards: &Arc<Shards>,
     batches: Vec<Vec<Event>>,
 ) -> Result<Vec<Appended>, StoreError> {
-    let mut parts: Vec<Part> = vec![Part::new(); shards.shards.len()];
+    let mut parts: Vec<Share> = vec![Share::new(); shards.shards.len()];
     let mut senders: Vec<Vec<u64>> = Vec::with_capacity(batches.len());
     for batch in batches {
         let mut digests = Vec::with_capacity(batch.len());
@@ -63,18 +65,18 @@ pub(super) async fn append(
     Ok(senders.into_iter().map(tell).collect())
 }
 
-fn keep_first(part: &mut Part, key: (AppId, String, Millis, Digests), event: Event) {
+fn keep_first(part: &mut Share, key: (AppId, String, Millis, Digests), event: Event) {
     let kept = part.entry(key).or_insert_with(|| event.clone());
     kept.received = kept.received.min(event.received);
 }
 
 /// Keeps the events of one shard and folds their rooms; which of them were known before.
-async fn append_to(shards: &Arc<Shards>, shard: usize, part: &Part) -> Result<BTreeSet<u64>, StoreError> {
+async fn append_to(shards: &Arc<Shards>, shard: usize, part: &Share) -> Result<BTreeSet<u64>, StoreError> {
     if part.is_empty() {
         return Ok(BTreeSet::new());
     }
     let (mut events, mut resets) = (Row::default(), Row::default());
-    let mut rooms: BTreeSet<RoomName> = BTreeSet::new();
+    let mut rooms: BTreeMap<RoomName, Vec<&Event>> = BTreeMap::new();
     let mut restarted = Vec::new();
     for ((app, room, _, digest), event) in part {
         if event.kind == Kind::EmitterReset {
@@ -83,7 +85,7 @@ async fn append_to(shards: &Arc<Shards>, shard: usize, part: &Part) -> Result<BT
         } else {
             rows::write_event(event, *digest, &mut events)?;
             if !matches!(event.kind, Kind::Unknown { .. }) {
-                rooms.insert((*app, room.clone()));
+                rooms.entry((*app, room.clone())).or_default().push(event);
             }
         }
     }
@@ -91,14 +93,15 @@ async fn append_to(shards: &Arc<Shards>, shard: usize, part: &Part) -> Result<BT
     shards.insert(shard, &EVENTS, events.0).await?;
     shards.insert(shard, &RESETS, resets.0).await?;
     for reset in restarted {
-        rooms.extend(stored::rooms_open_at(shards, shard, reset).await?);
+        let all_of_it = |name| (name, Vec::new());
+        rooms.extend(stored::rooms_open_at(shards, shard, reset).await?.into_iter().map(all_of_it));
     }
     fold(shards, shard, rooms).await?;
     Ok(known)
 }
 
 /// Which events of a part are kept already.
-async fn known(shards: &Arc<Shards>, shard: usize, part: &Part) -> Result<BTreeSet<u64>, StoreError> {
+async fn known(shards: &Arc<Shards>, shard: usize, part: &Share) -> Result<BTreeSet<u64>, StoreError> {
     let mut known = BTreeSet::new();
     let all: Vec<_> = part.iter().collect();
     for some in all.chunks(ROOMS_AT_ONCE) {
@@ -133,20 +136,54 @@ struct Changes {
     orphans: Row,
 }
 
-/// Brings the records of rooms up to all events that are kept of them.
-async fn fold(shards: &Arc<Shards>, shard: usize, rooms: BTreeSet<RoomName>) -> Result<(), StoreError> {
-    let mut waiting: Vec<RoomName> = rooms.into_iter().collect();
+/// What became of a room's fold.
+#[derive(Debug, PartialEq, Eq)]
+enum Outcome {
+    /// Everything is stored already.
+    Same,
+    /// Rows are to be written.
+    Changed,
+    /// A part is not enough.
+    NeedsAll,
+}
+
+/// Brings the records of rooms up to all events that are kept of them. Of each the new events are given; none: all of
+/// it is folded.
+async fn fold(
+    shards: &Arc<Shards>,
+    shard: usize,
+    mut waiting: BTreeMap<RoomName, Vec<&Event>>,
+) -> Result<(), StoreError> {
     for _ in 0..ROUNDS_MAX {
         let mut changes = Changes::default();
-        let mut changed: BTreeMap<RoomName, u64> = BTreeMap::new();
-        for some in waiting.chunks(ROOMS_AT_ONCE) {
-            let some: BTreeSet<RoomName> = some.iter().cloned().collect();
+        let mut seen: BTreeMap<RoomName, Seen> = BTreeMap::new();
+        let mut next: BTreeMap<RoomName, Vec<&Event>> = BTreeMap::new();
+        let all: Vec<(RoomName, Vec<&Event>)> = waiting.into_iter().collect();
+        for some in all.chunks(ROOMS_AT_ONCE) {
+            let names: BTreeSet<RoomName> = some.iter().map(|(name, _)| name.clone()).collect();
             // In this order: what is stored was made of events that are read now.
-            let stored = Stored::read(shards, shard, &some).await?;
-            let told = Told::read(shards, shard, &some).await?;
-            for name in &some {
-                if fold_one(name, &told, &stored, &mut changes)? {
-                    changed.insert(name.clone(), told.count(name));
+            let calls = StoredCalls::read(shards, shard, &names).await?;
+            let mut groups: BTreeMap<Option<i64>, Group> = BTreeMap::new();
+            for (name, new) in some {
+                let part = Part::of(new, calls.kept(name));
+                let since = part.as_ref().map(|part| part.day.min(part.from.day()));
+                groups.entry(since).or_default().insert(name.clone(), part);
+            }
+            for (since, group) in groups {
+                let names: BTreeSet<RoomName> = group.keys().cloned().collect();
+                let stored = Stored::read(shards, shard, &names, since).await?;
+                let counts = stored::counts(shards, shard, &names).await?;
+                let told = Told::read(shards, shard, &names, since).await?;
+                for (name, part) in group {
+                    let count = counts.get(&name).copied().unwrap_or(0);
+                    let mut versions = calls.versions(&name);
+                    let folding =
+                        Folding { name: &name, part, told: &told, calls: &calls, stored: &stored, count };
+                    match folding.fold(&mut versions, &mut changes)? {
+                        Outcome::Same => {}
+                        Outcome::Changed => drop(seen.insert(name, Seen { count, versions })),
+                        Outcome::NeedsAll => drop(next.insert(name, Vec::new())),
+                    }
                 }
             }
         }
@@ -154,58 +191,124 @@ async fn fold(shards: &Arc<Shards>, shard: usize, rooms: BTreeSet<RoomName>) -> 
         shards.insert(shard, &SESSIONS, changes.sessions.0).await?;
         shards.insert(shard, &CALLS, changes.calls.0).await?;
         shards.insert(shard, &ORPHANS, changes.orphans.0).await?;
-        if changed.is_empty() {
+        if !seen.is_empty() {
+            let names: BTreeSet<RoomName> = seen.keys().cloned().collect();
+            let now = Seen::read(shards, shard, &names).await?;
+            next.extend(
+                seen.into_iter()
+                    .filter(|(name, seen)| now.get(name) != Some(seen))
+                    .map(|(name, _)| (name, Vec::new())),
+            );
+        }
+        if next.is_empty() {
             return Ok(());
         }
-        let now = stored::counts(shards, shard, &changed.keys().cloned().collect()).await?;
-        waiting = changed
-            .into_iter()
-            .filter(|(name, count)| now.get(name) != Some(count))
-            .map(|(name, _)| name)
-            .collect();
-        if waiting.is_empty() {
-            return Ok(());
-        }
+        waiting = next;
     }
     Err(StoreError::Unavailable("others write into the same rooms all the time".to_owned()))
 }
 
-/// Folds one room; whether anything differs from what is stored.
-fn fold_one(
-    name: &RoomName,
-    told: &Told,
-    stored: &Stored,
-    changes: &mut Changes,
-) -> Result<bool, StoreError> {
-    let mut room = Room::default();
-    for event in told.events(name) {
-        room.admit(event.clone());
-    }
-    let lives = room.fold(|timeline| told.resets(timeline));
-    let (mut calls, mut sessions, mut orphans) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-    let want = |rows: &mut BTreeMap<Vec<u8>, rows::Wanted>, row: rows::Wanted| {
-        rows.insert(row.key.0.clone(), row);
-    };
-    let mut twins: BTreeMap<&str, u64> = BTreeMap::new();
-    for folded in &lives.calls {
-        let count = twins.entry(folded.call.comm_id.as_str()).or_default();
-        let twin = *count;
-        *count += 1;
-        want(&mut calls, rows::call(folded, twin)?);
-        let mut alike: BTreeMap<(&str, Millis, &str), u64> = BTreeMap::new();
-        for session in &folded.sessions {
-            let visit = session.visit.as_deref().unwrap_or_default();
-            let nth = alike.entry((&session.user, session.joined, visit)).or_default();
-            want(&mut sessions, rows::session(&folded.call, twin, session, *nth)?);
-            *nth += 1;
+/// Rooms with the part of each that is folded; `None`: all of it.
+type Group = BTreeMap<RoomName, Option<Part>>;
+
+/// One room on its way.
+struct Folding<'a> {
+    name: &'a RoomName,
+    part: Option<Part>,
+    told: &'a Told,
+    calls: &'a StoredCalls,
+    stored: &'a Stored,
+    /// How many events were kept before they were read.
+    count: u64,
+}
+
+impl Folding<'_> {
+    /// Folds, and writes what differs from what is stored. `versions` are those of the room's calls.
+    fn fold(
+        &self,
+        versions: &mut BTreeMap<Vec<u8>, u64>,
+        changes: &mut Changes,
+    ) -> Result<Outcome, StoreError> {
+        let from = self.part.as_ref().map_or(Millis(i64::MIN), |part| part.from);
+        let events = || self.told.events(self.name).filter(|event| from <= event.at);
+        if self.part.as_ref().is_some_and(|part| !part.fits(events())) {
+            return Ok(Outcome::NeedsAll);
         }
+        let mut room = Room::default();
+        for event in events() {
+            room.admit(event.clone());
+        }
+        let (before, boundary) =
+            self.part.as_ref().map_or((&[][..], None), |part| (&part.before, part.boundary));
+        let mut lives = room.fold_behind(before, boundary, |timeline| self.told.resets(timeline));
+        let ids = self.part.as_ref().map_or(&[][..], |part| &part.ids);
+        let stays = |folded: &Folded| folded.life.begin < from;
+        if lives
+            .calls
+            .iter()
+            .any(|folded| stays(folded) != ids.iter().any(|id| id == folded.call.comm_id.as_str()))
+        {
+            // A second of the name went from one side to the other.
+            return Ok(Outcome::NeedsAll);
+        }
+        lives.calls.retain(|folded| !stays(folded));
+        let wanted = Wanteds::of(&lives)?;
+        let version = self.count << 24 | self.told.digest(self.name, from) >> 40;
+        let is_ours = |id: &str| !ids.iter().any(|other| other == id);
+        let sessions = self.stored.differ(
+            &SESSIONS,
+            self.name,
+            version,
+            &wanted.sessions,
+            &mut changes.sessions,
+            |key| stored::comm_id(key).is_ok_and(|id| is_ours(&id)),
+        );
+        let orphans =
+            self.stored.differ(&ORPHANS, self.name, version, &wanted.orphans, &mut changes.orphans, |key| {
+                stored::orphan_at(key).is_ok_and(|at| from <= at)
+            });
+        let mut calls = self.calls.differ(self.name, version, &wanted.calls, &mut changes.calls, is_ours);
+        if calls.is_empty() && (sessions || orphans) {
+            // Whoever writes anything of a room writes a call of it, which tells others that it did.
+            calls.extend(self.calls.touch(self.name, version, &wanted.calls, &mut changes.calls));
+        }
+        let is_same = calls.is_empty() && !sessions && !orphans;
+        versions.extend(calls);
+        Ok(if is_same { Outcome::Same } else { Outcome::Changed })
     }
-    for event in &lives.orphans {
-        want(&mut orphans, rows::orphan(event)?);
+}
+
+/// The rows that a room should have, by what makes each itself.
+#[derive(Debug, Default)]
+struct Wanteds {
+    calls: BTreeMap<Vec<u8>, Wanted>,
+    sessions: BTreeMap<Vec<u8>, Wanted>,
+    orphans: BTreeMap<Vec<u8>, Wanted>,
+}
+
+impl Wanteds {
+    fn of(lives: &Lives) -> Result<Wanteds, StoreError> {
+        let mut wanted = Wanteds::default();
+        let want = |rows: &mut BTreeMap<Vec<u8>, Wanted>, row: Wanted| {
+            rows.insert(row.key.0.clone(), row);
+        };
+        let mut twins: BTreeMap<&str, u64> = BTreeMap::new();
+        for folded in &lives.calls {
+            let count = twins.entry(folded.call.comm_id.as_str()).or_default();
+            let twin = *count;
+            *count += 1;
+            want(&mut wanted.calls, rows::call(folded, twin)?);
+            let mut alike: BTreeMap<(&str, Millis, &str), u64> = BTreeMap::new();
+            for session in &folded.sessions {
+                let visit = session.visit.as_deref().unwrap_or_default();
+                let nth = alike.entry((&session.user, session.joined, visit)).or_default();
+                want(&mut wanted.sessions, rows::session(&folded.call, twin, session, *nth)?);
+                *nth += 1;
+            }
+        }
+        for event in &lives.orphans {
+            want(&mut wanted.orphans, rows::orphan(event)?);
+        }
+        Ok(wanted)
     }
-    let version = told.version(name);
-    let sessions = stored.differ(&SESSIONS, name, version, &sessions, &mut changes.sessions);
-    let calls = stored.differ(&CALLS, name, version, &calls, &mut changes.calls);
-    let orphans = stored.differ(&ORPHANS, name, version, &orphans, &mut changes.orphans);
-    Ok(sessions || calls || orphans)
 }

@@ -227,7 +227,7 @@ impl Asker {
         let Some(kept) = found else { return Ok(Vec::new()) };
         let name = (query.app, kept.call.room.clone());
         let shard = self.shards.of_room(query.app, &kept.call.room);
-        let told = Told::read(&self.shards, shard, &[name.clone()].into()).await?;
+        let told = Told::read(&self.shards, shard, &[name.clone()].into(), None).await?;
         let mut room = Room::default();
         for event in told.events(&name) {
             room.admit(event.clone());

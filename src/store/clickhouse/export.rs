@@ -144,7 +144,7 @@ async fn lives(
     }
     let mut found = BTreeMap::new();
     for (shard, names) in by_shard {
-        let told = Told::read(shards, shard, &names).await?;
+        let told = Told::read(shards, shard, &names, None).await?;
         for name in &names {
             let mut room = Room::default();
             for event in told.events(name) {

@@ -9,6 +9,7 @@ mod append;
 mod ask;
 mod export;
 mod line;
+mod part;
 mod rows;
 mod samples;
 mod schema;

@@ -163,6 +163,13 @@ pub(super) struct Kept {
     pub(super) twin: u64,
 }
 
+impl Kept {
+    pub(super) fn timeline(&self) -> Timeline {
+        let Call { app, room, source, instance, .. } = &self.call;
+        Timeline { app: *app, room: room.clone(), source: source.clone(), instance: instance.clone() }
+    }
+}
+
 /// What is asked of `calls` for [`read_call`].
 pub(super) const CALL_COLUMNS: &str = "day, app, room, comm_id, twin, source, instance, body";
 

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::ask::newest;
 use super::rows::{self, Digests, Wanted};
 use super::shards::{Shards, rows as answer_rows};
-use super::sql::{Row, Rows, text};
+use super::sql::{self, Row, Rows, text};
 use super::tables::{CALLS, ORPHANS, SESSIONS, Table};
 use crate::records::fold::Timeline;
 use crate::records::{AppId, Event, Millis};
@@ -28,20 +29,22 @@ pub(super) struct Told {
 }
 
 impl Told {
-    /// Reads what is kept now.
+    /// Reads what is kept now, of the days from one on.
     pub(super) async fn read(
         shards: &Arc<Shards>,
         shard: usize,
         rooms: &BTreeSet<RoomName>,
+        since: Option<i64>,
     ) -> Result<Told, StoreError> {
         let mut told = Told::default();
         if rooms.is_empty() {
             return Ok(told);
         }
         let sql = format!(
-            "SELECT {} FROM events WHERE {} AND kind != '{}'",
+            "SELECT {} FROM events WHERE {}{} AND kind != '{}'",
             rows::EVENT_COLUMNS,
             rooms_in(rooms),
+            from_day(since),
             rows::UNKNOWN
         );
         let resets = format!("SELECT {} FROM resets WHERE {}", rows::RESET_COLUMNS, apps_in(rooms));
@@ -68,22 +71,21 @@ impl Told {
         times.into_iter().collect()
     }
 
-    /// How many events a room's records are made of, restarts included.
-    pub(super) fn count(&self, name: &RoomName) -> u64 {
-        let count = |map: Option<&BTreeMap<Digests, Event>>| map.map_or(0, BTreeMap::len) as u64;
-        count(self.rooms.get(name)) + count(self.resets.get(&name.0))
-    }
-
-    /// The version of rows that are made of these events: their number, then a digest of them. So of two rows the one
-    /// that was made of more events counts, and rows made of different ones never mix.
-    pub(super) fn version(&self, name: &RoomName) -> u64 {
+    /// A digest of the events from a moment on, and of the restarts. It is a part of the version of rows that are made
+    /// of them, so that rows made of different ones never mix.
+    pub(super) fn digest(&self, name: &RoomName, from: Millis) -> u64 {
         let mut all = Row::default();
-        let maps = self.rooms.get(name).into_iter().chain(self.resets.get(&name.0));
-        for digests in maps.flat_map(BTreeMap::keys) {
+        let events = self.rooms.get(name).into_iter().flatten().filter(|(_, event)| from <= event.at);
+        for (digests, _) in events.chain(self.resets.get(&name.0).into_iter().flatten()) {
             all.u64(digests.event).u64(digests.wording);
         }
-        self.count(name) << 24 | rows::digest(&all.0) >> 40
+        rows::digest(&all.0)
     }
+}
+
+/// A further condition: rows of the days from one on.
+fn from_day(since: Option<i64>) -> String {
+    since.map_or_else(String::new, |day| format!(" AND day >= {}", sql::day(day)))
 }
 
 fn keep_first(events: &mut BTreeMap<Digests, Event>, digests: Digests, event: Event) {
@@ -161,43 +163,32 @@ struct Kept {
     is_gone: bool,
 }
 
-/// The rows of some rooms, by table and room, then by what makes each itself.
+type Rowset = BTreeMap<Vec<u8>, Kept>;
+
+/// The sessions and orphans of some rooms, by table and room, then by what makes each row itself.
 #[derive(Debug, Default)]
-pub(super) struct Stored(BTreeMap<(&'static str, RoomName), BTreeMap<Vec<u8>, Kept>>);
+pub(super) struct Stored(BTreeMap<(&'static str, RoomName), Rowset>);
 
 impl Stored {
-    /// Reads what is stored now.
+    /// Reads what is stored now, of the days from one on.
     pub(super) async fn read(
         shards: &Arc<Shards>,
         shard: usize,
         rooms: &BTreeSet<RoomName>,
+        since: Option<i64>,
     ) -> Result<Stored, StoreError> {
         let mut stored = Stored::default();
-        if rooms.is_empty() {
-            return Ok(stored);
-        }
-        for table in [&CALLS, &SESSIONS, &ORPHANS] {
-            stored.read_table(table, &shards.ask(shard, stored_sql(table, &rooms_in(rooms))).await?)?;
+        for table in [&SESSIONS, &ORPHANS] {
+            let place = format!("{}{}", rooms_in(rooms), from_day(since));
+            let answer = shards.ask(shard, stored_sql(table, &place)).await?;
+            for (name, rows) in read_table(table, &answer)? {
+                stored.0.insert((table.name, name), rows);
+            }
         }
         Ok(stored)
     }
 
-    fn read_table(&mut self, table: &Table, answer: &[u8]) -> Result<(), StoreError> {
-        let mut rows = Rows(answer);
-        while !rows.is_empty() {
-            let identity = table.read_identity(&mut rows)?;
-            let mut key = Rows(identity);
-            key.day()?;
-            let name = (AppId(key.u64()?), key.text()?);
-            let kept = Kept { version: rows.u64()?, content: rows.u64()?, is_gone: rows.u8()? == 1 };
-            self.0.entry((table.name, name)).or_default().insert(identity.to_vec(), kept);
-        }
-        Ok(())
-    }
-
-    /// Writes the rows in which what should be differs from what is; whether there is any. A row that is replaced
-    /// gets a greater version in any case: it was made of events that were read since, though retention may have
-    /// dropped so many that they are fewer.
+    /// Writes the rows in which what should be differs from what is, of those that are `ours`; whether there is any.
     pub(super) fn differ(
         &self,
         table: &'static Table,
@@ -205,23 +196,177 @@ impl Stored {
         version: u64,
         wanted: &BTreeMap<Vec<u8>, Wanted>,
         changes: &mut Row,
+        ours: impl Fn(&[u8]) -> bool,
     ) -> bool {
-        let nothing = BTreeMap::new();
+        let nothing = Rowset::new();
         let stored = self.0.get(&(table.name, name.clone())).unwrap_or(&nothing);
-        let before = changes.0.len();
-        for (key, row) in wanted {
-            match stored.get(key) {
-                Some(kept) if !kept.is_gone && kept.content == row.content() => {}
-                Some(kept) => row.write(version.max(kept.version + 1), changes),
-                None => row.write(version, changes),
-            }
-        }
-        for (key, kept) in stored.iter().filter(|(key, kept)| !kept.is_gone && !wanted.contains_key(*key)) {
-            changes.0.extend(key);
-            table.write_gone(changes, version.max(kept.version + 1));
-        }
-        changes.0.len() > before
+        !differ(table, stored, version, wanted, changes, ours).is_empty()
     }
+}
+
+/// Writes the rows in which what should be differs from what is, of those that are `ours`; their versions. A row that
+/// is replaced gets a greater version in any case: it was made of events that were read since, though retention may
+/// have dropped so many that they are fewer.
+fn differ(
+    table: &Table,
+    stored: &Rowset,
+    version: u64,
+    wanted: &BTreeMap<Vec<u8>, Wanted>,
+    changes: &mut Row,
+    ours: impl Fn(&[u8]) -> bool,
+) -> Vec<(Vec<u8>, u64)> {
+    let mut written = Vec::new();
+    for (key, row) in wanted {
+        let kept = stored.get(key);
+        if kept.is_none_or(|kept| kept.is_gone || kept.content != row.content()) {
+            let version = kept.map_or(version, |kept| version.max(kept.version + 1));
+            row.write(version, changes);
+            written.push((key.clone(), version));
+        }
+    }
+    for (key, kept) in stored {
+        if !kept.is_gone && !wanted.contains_key(key) && ours(key) {
+            let version = version.max(kept.version + 1);
+            changes.0.extend(key);
+            table.write_gone(changes, version);
+            written.push((key.clone(), version));
+        }
+    }
+    written
+}
+
+/// The calls of some rooms.
+#[derive(Debug, Default)]
+pub(super) struct StoredCalls {
+    rows: BTreeMap<RoomName, Rowset>,
+    kept: BTreeMap<RoomName, Vec<rows::Kept>>,
+}
+
+impl StoredCalls {
+    /// Reads what is stored now.
+    pub(super) async fn read(
+        shards: &Arc<Shards>,
+        shard: usize,
+        rooms: &BTreeSet<RoomName>,
+    ) -> Result<StoredCalls, StoreError> {
+        let place = rooms_in(rooms);
+        let rows = read_table(&CALLS, &shards.ask(shard, stored_sql(&CALLS, &place)).await?)?;
+        let sql = format!(
+            "SELECT {} FROM ({}) WHERE deleted = 0",
+            rows::CALL_COLUMNS,
+            newest(&CALLS, rows::CALL_COLUMNS, &place)
+        );
+        let mut kept: BTreeMap<RoomName, Vec<rows::Kept>> = BTreeMap::new();
+        for call in answer_rows(&shards.ask(shard, sql).await?).all(rows::read_call)? {
+            kept.entry((call.call.app, call.call.room.clone())).or_default().push(call);
+        }
+        Ok(StoredCalls { rows, kept })
+    }
+
+    /// Those of a room.
+    pub(super) fn kept(&self, name: &RoomName) -> &[rows::Kept] {
+        self.kept.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// The versions of the rows of a room.
+    pub(super) fn versions(&self, name: &RoomName) -> BTreeMap<Vec<u8>, u64> {
+        versions(self.rows.get(name))
+    }
+
+    /// As [`Stored::differ`], of those whose ids are `ours`; the versions of what is written.
+    pub(super) fn differ(
+        &self,
+        name: &RoomName,
+        version: u64,
+        wanted: &BTreeMap<Vec<u8>, Wanted>,
+        changes: &mut Row,
+        ours: impl Fn(&str) -> bool,
+    ) -> Vec<(Vec<u8>, u64)> {
+        let nothing = Rowset::new();
+        let stored = self.rows.get(name).unwrap_or(&nothing);
+        differ(&CALLS, stored, version, wanted, changes, |key| comm_id(key).is_ok_and(|id| ours(&id)))
+    }
+
+    /// Writes one row once more with a greater version, if there is any.
+    pub(super) fn touch(
+        &self,
+        name: &RoomName,
+        version: u64,
+        wanted: &BTreeMap<Vec<u8>, Wanted>,
+        changes: &mut Row,
+    ) -> Option<(Vec<u8>, u64)> {
+        let (key, row) = wanted.first_key_value()?;
+        let kept = self.rows.get(name).and_then(|rows| rows.get(key));
+        let version = kept.map_or(version, |kept| version.max(kept.version + 1));
+        row.write(version, changes);
+        Some((key.clone(), version))
+    }
+}
+
+fn versions(rows: Option<&Rowset>) -> BTreeMap<Vec<u8>, u64> {
+    rows.into_iter().flatten().map(|(key, kept)| (key.clone(), kept.version)).collect()
+}
+
+/// What others would have changed of a room.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Seen {
+    pub(super) count: u64,
+    pub(super) versions: BTreeMap<Vec<u8>, u64>,
+}
+
+impl Seen {
+    /// How it is now.
+    pub(super) async fn read(
+        shards: &Arc<Shards>,
+        shard: usize,
+        rooms: &BTreeSet<RoomName>,
+    ) -> Result<BTreeMap<RoomName, Seen>, StoreError> {
+        let counts = counts(shards, shard, rooms).await?;
+        let mut stored = BTreeMap::new();
+        let names: Vec<&RoomName> = rooms.iter().collect();
+        for some in names.chunks(1_000) {
+            let some: BTreeSet<RoomName> = some.iter().map(|name| (*name).clone()).collect();
+            let answer = shards.ask(shard, stored_sql(&CALLS, &rooms_in(&some))).await?;
+            stored.extend(read_table(&CALLS, &answer)?);
+        }
+        let seen = |(name, count)| {
+            let versions = versions(stored.get(&name));
+            (name, Seen { count, versions })
+        };
+        Ok(counts.into_iter().map(seen).collect())
+    }
+}
+
+fn read_table(table: &Table, answer: &[u8]) -> Result<BTreeMap<RoomName, Rowset>, StoreError> {
+    let mut found: BTreeMap<RoomName, Rowset> = BTreeMap::new();
+    let mut rows = Rows(answer);
+    while !rows.is_empty() {
+        let identity = table.read_identity(&mut rows)?;
+        let mut key = Rows(identity);
+        key.day()?;
+        let name = (AppId(key.u64()?), key.text()?);
+        let kept = Kept { version: rows.u64()?, content: rows.u64()?, is_gone: rows.u8()? == 1 };
+        found.entry(name).or_default().insert(identity.to_vec(), kept);
+    }
+    Ok(found)
+}
+
+/// The id of the call that a row of `calls` or `sessions` is of, by what makes the row itself.
+pub(super) fn comm_id(key: &[u8]) -> Result<String, StoreError> {
+    let mut key = Rows(key);
+    key.day()?;
+    key.u64()?;
+    key.bytes()?;
+    key.text()
+}
+
+/// When the event of a row of `orphans` happened, by what makes the row itself.
+pub(super) fn orphan_at(key: &[u8]) -> Result<Millis, StoreError> {
+    let mut key = Rows(key);
+    key.day()?;
+    key.u64()?;
+    key.bytes()?;
+    Ok(Millis(key.i64()?))
 }
 
 fn stored_sql(table: &Table, place: &str) -> String {

@@ -38,6 +38,8 @@ function pairs() {
 /** The address that fills the form like this; there is no secret in it. */
 function link() {
   const query = new URLSearchParams();
+  const here = new URLSearchParams(location.search);
+  for (const name of ["lang", "tz"]) if (here.has(name)) query.append(name, here.get(name));
   for (const [name, value] of pairs()) {
     if (SECRETS.has(name)) continue;
     const entries = form.elements[name]?.tagName === "TEXTAREA" ? value.split(/\r?\n/).filter(Boolean) : [value];

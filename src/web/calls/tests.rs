@@ -239,7 +239,7 @@ async fn a_page_is_bounded_says_so_and_goes_on() {
     assert_eq!((rooms.len(), next.is_some()), (10, true));
     let (rooms, count) = pages.all(&format!("/ui/calls?from={from}&to={to}")).await;
     assert_eq!((rooms.len(), count), (12, 2));
-    assert!(COUNTED_MAX > PAGE.looked, "what needs no look may be passed over faster");
+    const { assert!(COUNTED_MAX > PAGE.looked, "what needs no look may be passed over faster") };
 }
 
 #[tokio::test]

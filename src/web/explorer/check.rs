@@ -47,7 +47,7 @@ fn of_table(request: &Request, language: Language) -> Vec<Problem> {
         let fault = match value {
             None if param.required => Fault::about(ErrorCode::MissingParameter, &[&param.name]),
             Some(Value::Text(text)) if is_no_number(param.kind, text) => {
-                Fault::about(ErrorCode::InvalidParameter, &[&param.name, &param.kind.name()])
+                Fault::about(ErrorCode::InvalidParameter, &[&param.name]).and(param.kind.name())
             }
             Some(_) | None => continue,
         };

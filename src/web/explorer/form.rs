@@ -59,7 +59,7 @@ pub(super) fn fields(body: &[u8], content_type: &str) -> Option<Query> {
 
 /// Whether a parameter is a moment.
 pub(super) fn is_moment(param: &Param) -> bool {
-    param.kind == Kind::Number && param.meaning.contains("UNIX second")
+    param.kind == Kind::Number && param.meaning.en.contains("UNIX second")
 }
 
 /// The UNIX second that a text means: digits, `now-1h`, or a date with or without a time and a zone.

@@ -27,7 +27,6 @@ use crate::actions::{ACTIONS, Action};
 use crate::limits;
 use crate::records::{Call, Millis};
 use crate::store::Store;
-use crate::wire::Language;
 use check::Problem;
 use code::{LANGUAGES, Sample};
 use compare::{Ours, Verdict};
@@ -70,7 +69,7 @@ pub(super) fn index<S>(context: &Context<'_, S>) -> Shown {
                 @for action in found {
                     div.entry {
                         h2 { a href={ "/ui/explorer/" (action.name) } { (action.name) } }
-                        p { (action.summary) }
+                        p { (action.summary.of(lang.spoken())) }
                         p.dim { @for (at, param) in action.params.iter().enumerate() { @if at > 0 { ", " } (param.name) } }
                     }
                 }
@@ -156,14 +155,13 @@ async fn make<S>(
     let signer = form::signer(fields, &context.accounts, now);
     let language = (prefs.lang == Lang::Zh).then_some("zh-CN");
     let signed = sign::sign(&request, &signer, at, language);
-    let spoken = language.map_or(Language::English, Language::from_name);
-    let problems = check::problems(context.rehearsal, &request, &signed, spoken, now).await;
+    let problems = check::problems(context.rehearsal, &request, &signed, prefs.lang.spoken(), now).await;
     let verdict = fields.text("mine").filter(|_| fields.text("compare").is_some()).map(|mine| {
         let keys = context.accounts.iter().flat_map(|account| &account.keys).collect();
         compare::compare(&Ours { request: &request, signer: &signer, keys, at, language }, mine)
     });
     let steps = signed.shown(signer.is_stored);
-    let samples = samples(&request, &signed);
+    let samples = samples(prefs.lang, &request, &signed);
     let read = request.values.iter();
     let read =
         read.filter_map(|(param, value)| Some((param.name, panels::read(param, value, fields, prefs.zone)?)));
@@ -183,12 +181,13 @@ fn moment(fields: &Query, now: Millis) -> Moment {
 }
 
 /// The request as a program, in every language.
-fn samples(request: &Request, signed: &Signed) -> Vec<(&'static str, String)> {
+fn samples(lang: Lang, request: &Request, signed: &Signed) -> Vec<(&'static str, String)> {
     let modern = request.modern();
     let last_s = signed.timestamp_s.saturating_add(limits::CLOCK_SKEW_S);
     let holds_until =
         i64::try_from(last_s).map(|second| format!("{} UTC", Zone::Utc.full(Millis::from_secs(second))));
     let sample = Sample {
+        lang,
         request: &modern,
         old_name: request.action.is_old().then_some(request.action.name),
         signed,
@@ -248,11 +247,14 @@ fn show<S>(context: &Context<'_, S>, fields: &Query, prepared: &Prepared, recent
     let times: Vec<&str> = action
         .reply
         .iter()
-        .filter(|field| ["UNIX second", "UNIX millisecond"].iter().any(|unit| field.meaning.contains(unit)))
+        .filter(|field| {
+            ["UNIX second", "UNIX millisecond"].iter().any(|unit| field.meaning.en.contains(unit))
+        })
         .filter_map(|field| field.name.rsplit('.').next())
         .collect();
     let form = panels::Form {
         prefs,
+        shown_as: context.query.only(&["lang", "tz"]),
         policy: context.policy,
         accounts: &context.accounts,
         fields,

@@ -66,6 +66,8 @@ fn found(action: &Action, q: &str) -> String {
 /// What the form needs to know.
 pub(super) struct Form<'a> {
     pub(super) prefs: Prefs,
+    /// Language and zone, where the address has them: as a query.
+    pub(super) shown_as: String,
     pub(super) policy: &'a Policy,
     pub(super) accounts: &'a [&'a Account],
     pub(super) fields: &'a Query,
@@ -86,10 +88,10 @@ impl Form<'_> {
                     span.badge { (VERSION) }
                     label.inline data-js="" hidden { input #required-only type="checkbox"; (lang.required_only()) }
                 }
-                form #ask method="post" action="/ui/explorer/prepare" autocomplete="off" {
+                form #ask method="post" action={ "/ui/explorer/prepare" (self.shown_as) } autocomplete="off" {
                     input type="hidden" name="action" value=(action.name);
-                    p { (action.summary) @if let Some(newer) = action.replaced_by {
-                        " " (lang.old_name_of()) " " a href={ "/ui/explorer/" (newer) } { (newer) } "."
+                    p { (action.summary.of(lang.spoken())) @if let Some(newer) = action.replaced_by {
+                        " " (lang.old_name_of()) " " a href={ "/ui/explorer/" (newer) } { (newer) } (lang.stop())
                     } }
                     (self.sign_as())
                     h2 { (lang.parameters()) }
@@ -189,7 +191,7 @@ impl Form<'_> {
             div class=(class) {
                 label for=(name) { b { (param.name) } " "
                     @if param.required { span.required { (lang.required()) } " " }
-                    small { (param.kind.name()) } }
+                    small { (param.kind.name().of(lang.spoken())) } }
                 @match param.kind {
                     Kind::Texts => textarea id=(name) name=(name) rows="2" aria-describedby=(hints) aria-invalid=[is_wrong.then_some("true")] spellcheck="false" {
                         (super::form::entries(self.fields.all(&name)).join("\n"))
@@ -199,7 +201,7 @@ impl Form<'_> {
                 }
                 p.read id={ "read-" (param.name) } data-read=(param.name) { (self.prepared.read.iter().find(|(name, _)| *name == param.name).map_or("", |(_, read)| read)) }
                 (self.problem(param.name))
-                p.about id={ "about-" (param.name) } { (marked(param.meaning)) @if param.kind == Kind::Texts { " " (lang.list_hint()) } }
+                p.about id={ "about-" (param.name) } { (marked(param.meaning.of(lang.spoken()))) @if param.kind == Kind::Texts { " " (lang.list_hint()) } }
             }
         }
     }

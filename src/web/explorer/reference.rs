@@ -66,6 +66,7 @@ fn laid_out(json: &str) -> String {
 
 /// Parameters, reply, codes, an example.
 pub(super) fn show(lang: Lang, action: &Action) -> Markup {
+    let spoken = lang.spoken();
     let example = format!(
         "POST / HTTP/1.1\nX-TC-Action: {}\nX-TC-Version: {VERSION}\n\n{}",
         action.name,
@@ -77,8 +78,8 @@ pub(super) fn show(lang: Lang, action: &Action) -> Markup {
             thead { tr { th { (lang.name()) } th { (lang.kind()) } th { (lang.meaning()) } } }
             tbody { @for param in action.params { tr {
                 td { code { (param.name) } @if param.required { " " span.required { (lang.required()) } } }
-                td { (param.kind.name()) }
-                td.wrap { (marked(param.meaning)) }
+                td { (param.kind.name().of(spoken)) }
+                td.wrap { (marked(param.meaning.of(spoken))) }
             } } }
         } }
         h3 { (lang.reply()) }
@@ -86,8 +87,8 @@ pub(super) fn show(lang: Lang, action: &Action) -> Markup {
             thead { tr { th { (lang.name()) } th { (lang.kind()) } th { (lang.meaning()) } } }
             tbody { @for field in action.reply { tr {
                 td { code { (field.name) } }
-                td { (field.kind) }
-                td.wrap { (marked(field.meaning)) }
+                td { @if field.kind == "list" { (lang.list()) } @else { (field.kind) } }
+                td.wrap { (marked(field.meaning.of(spoken))) }
             } } }
         } }
         h3 { (lang.error_codes()) }
@@ -95,7 +96,7 @@ pub(super) fn show(lang: Lang, action: &Action) -> Markup {
             thead { tr { th { (lang.code()) } th { (lang.meaning()) } } }
             tbody { @for code in action.errors.iter().copied().chain(common()) { tr id={ "error-" (code.wire()) } {
                 td { code { (breakable(code.wire())) } }
-                td.wrap { (marked(code.meaning())) @if code.is_retryable() { " " span.dim { (lang.may_retry()) } } }
+                td.wrap { (marked(code.meaning().of(spoken))) @if code.is_retryable() { " " span.dim { (lang.may_retry()) } } }
             } } }
         } }
         h3 { (lang.example()) }

@@ -238,6 +238,23 @@ async fn without_a_script_a_post_gives_the_whole_page() {
 }
 
 #[tokio::test]
+async fn a_language_in_the_address_is_that_of_what_is_posted_too() {
+    let (_, page) = get("/ui/explorer/DescribeUserInfo?lang=zh&tz=utc&p.CommId=x").await;
+    let target = "/ui/explorer/prepare?lang=zh&amp;tz=utc";
+    assert!(page.contains(&format!("action=\"{target}\"")), "the form keeps both");
+    let headers = [("accept", "application/json"), ("content-type", "application/json")];
+    let fields = br#"{"action":"DescribeUserInfo","params":{"PageSize":"x"},"mine":"?!","compare":1}"#;
+    let shown = ask(Method::Post, &target.replace("&amp;", "&"), &headers, fields).await;
+    let prepared: Value = serde_json::from_slice(&shown.body).unwrap();
+    let is_cjk = |c: char| ('\u{3400}'..='\u{9fff}').contains(&c);
+    let problems = prepared["problems"].as_array().unwrap();
+    assert!(
+        problems.len() > 3 && problems.iter().all(|one| one["message"].as_str().unwrap().contains(is_cjk))
+    );
+    assert!(prepared["verdict"]["words"].as_str().unwrap().contains(is_cjk), "{prepared}");
+}
+
+#[tokio::test]
 async fn the_search_box_leads_to_actions() {
     for (q, to) in [
         ("DescribeRoomInfo", "/ui/explorer/DescribeRoomInfo"),

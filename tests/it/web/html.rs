@@ -43,6 +43,8 @@ const CONTROLS: &[&str] = &["a", "button", "input", "select", "textarea", "summa
 #[derive(Debug, Default)]
 pub(crate) struct Page {
     pub(crate) elements: Vec<Element>,
+    /// Each run of text, with the element that it is in.
+    texts: Vec<(usize, String)>,
 }
 
 struct Reader<'a> {
@@ -78,6 +80,7 @@ impl Reader<'_> {
             for element in &self.open {
                 self.page.elements[*element].text.push_str(&text);
             }
+            self.page.texts.extend(self.open.last().map(|element| (*element, text)));
             self.rest = rest;
             return Ok(());
         };
@@ -366,6 +369,44 @@ impl Page {
             .filter(|text| !known.contains(text))
             .collect()
     }
+
+    /// Sentences in English: text, or what an attribute says, with three words of small letters in a row. Programs, names
+    /// of the wire and what people wrote are none.
+    pub(crate) fn english(&self, known: &[String]) -> Vec<&str> {
+        let is_quoted = |element: &Element| {
+            self.line(element).any(|one| {
+                one.is(&["code", "pre", "bdi", "kbd", "script"])
+                    || one.attribute("class").is_some_and(|class| class.split(' ').any(|name| name == "mono"))
+            })
+        };
+        let is_word = |word: &str| {
+            let word = word.trim_matches(|c: char| c.is_ascii_punctuation());
+            !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase())
+        };
+        let is_sentence = |text: &&str| {
+            let text = known.iter().fold((*text).to_owned(), |text, name| text.replace(name, " – "));
+            let mut in_a_row = 0;
+            text.split_whitespace().any(|word| {
+                in_a_row = if is_word(word) { in_a_row + 1 } else { 0 };
+                in_a_row == 3
+            })
+        };
+        let texts = self.texts.iter().map(|(element, text)| (&self.elements[*element], text.as_str()));
+        let says = |name: &str| {
+            ["alt", "aria-label", "aria-description", "placeholder", "title"].contains(&name)
+                || name.starts_with("data-") && name != "data-words"
+        };
+        let said = self.elements.iter().flat_map(|element| {
+            let said = element.attributes.iter().filter(|(name, _)| says(name));
+            said.map(move |(_, value)| (element, value.as_str()))
+        });
+        texts
+            .chain(said)
+            .filter(|(element, _)| !is_quoted(element))
+            .map(|(_, text)| text)
+            .filter(is_sentence)
+            .collect()
+    }
 }
 
 #[test]
@@ -406,4 +447,12 @@ fn what_is_wrong_with_a_page_is_found() {
     check("<label for=\"x\">y</label>", "not there");
     let chinese = read(&page("<h2>用户</h2><h2>Users</h2><h2><bdi>bob</bdi></h2>")).unwrap();
     assert_eq!(chinese.latin(&["x"]), ["Users"]);
+    let english = |body: &str| read(&page(body)).unwrap().english(&["a b c".to_owned()]).len();
+    assert_eq!(english("<p>用户 <b>who was there.</b></p><p aria-label=\"one of them\"></p>"), 2);
+    assert_eq!(
+        english(
+            "<p>SDK of AKIDx, <code>all that is</code> uint64 <bdi>a b c</bdi> 用 all of 户</p><p title=\"a b c\"></p>"
+        ),
+        0
+    );
 }

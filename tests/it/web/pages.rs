@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rollbook::web::{Access, SECURITY_HEADERS};
 
 use super::html::{self, Page};
-use super::site::{BEGAN_S, Got, Site, escaped, hostile};
+use super::site::{BEGAN_S, Got, Site, escaped, hostile, passwords};
 use super::{DATA, PAGES};
 
 const BROWSER: &str = "Accept: text/html,application/xhtml+xml,*/*;q=0.8";
@@ -237,6 +237,41 @@ async fn every_page_is_there_in_both_languages() {
     }
     let got = site.get("/ui/calls?lang=zh", &["Cookie: lang=en"]).await;
     assert_eq!(read("/ui/calls", &got).elements[0].attribute("lang"), Some("zh-CN"));
+}
+
+/// Pages of the explorer beside those of [`PAGES`]: every action, as it is opened, wrongly filled in, and without a result.
+const IN_THE_EXPLORER: &[&str] = &[
+    "/ui/explorer/{}",
+    "/ui/explorer/{}?p.SdkAppId=x&p.StartTime=now&p.EndTime=now-40d&p.PageSize=x&p.CommId=&p.DataType=none",
+    "/ui/explorer/{}?p.SdkAppId=7&p.StartTime=now-40d&p.EndTime=now&p.CommId=1_2_3&p.UserId=&p.RoomId=",
+    "/ui/explorer/{}?p.SdkAppId=1400000001&p.CommId=1400000001_a_1&p.StartTime=now-3d&p.EndTime=now&p.PageSize=101&sign=HmacSHA1&method=GET",
+    "/ui/explorer/{}?p.CommId=1400000001_a_1&p.StartTime=now&p.EndTime=now-1h&p.PageSize=0&p.UserId=u&p.RoomId=r&region=nowhere",
+];
+
+/// What is English in these pages for who reads Chinese.
+async fn left_in_english(site: &Site, paths: impl IntoIterator<Item = String>) -> Vec<String> {
+    let mut left = Vec::new();
+    for path in paths {
+        let got = site.get(&path, &[BROWSER, "Cookie: lang=zh"]).await;
+        assert!([200, 404].contains(&got.status), "{path}: {}", got.status);
+        let page = read(&path, &got);
+        left.extend(page.english(&hostile()).into_iter().map(|text| format!("{path}: {text:?}")));
+    }
+    left
+}
+
+#[tokio::test]
+async fn no_english_is_left_in_chinese_pages() {
+    let site = open().await;
+    let errors = ["/ui/calls/{nothing}", "/ui/none", "/ui/explorer?q=nothing+has+this"];
+    let mut paths: Vec<String> = PAGES.iter().chain(&errors).map(|path| site.path(path)).collect();
+    for action in rollbook::actions::ACTIONS {
+        paths.extend(IN_THE_EXPLORER.iter().map(|path| path.replace("{}", action.name)));
+    }
+    let mut left = left_in_english(&site, paths).await;
+    let closed = Site::start(passwords(), false).await;
+    left.extend(left_in_english(&closed, ["/ui/login".to_owned()]).await);
+    assert!(left.is_empty(), "{} left in English:\n{}", left.len(), left.join("\n"));
 }
 
 #[tokio::test]

@@ -57,6 +57,6 @@ int main() {{
         scheme = request.endpoint.scheme().to_ascii_uppercase(),
         host = text(&request.endpoint.host),
         region = text(&request.region),
-        values = values.lines(request),
+        values = values.lines(sample.lang, request),
     )
 }

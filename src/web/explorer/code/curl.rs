@@ -7,8 +7,8 @@ pub(super) fn render(sample: &Sample<'_>) -> String {
     let endpoint = &sample.request.endpoint;
     let url = format!("{}://{}{}", endpoint.scheme(), endpoint.host, signed.target);
     let mut line = format!(
-        "# The signature in it holds until {}; afterwards the server says AuthFailure.SignatureExpire.\ncurl -sS {}",
-        sample.holds_until,
+        "# {}\ncurl -sS {}",
+        sample.lang.sample_expires().replace("{0}", sample.holds_until),
         shell(&url)
     );
     for (name, value) in signed.headers.iter().filter(|(name, _)| *name != "Host") {

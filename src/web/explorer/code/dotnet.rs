@@ -47,6 +47,6 @@ using TencentCloud.Trtc.V20190722.Models;
         method = request.verb.name(),
         region = text(&request.region),
         action = request.action.name,
-        values = values.lines(request),
+        values = values.lines(sample.lang, request),
     )
 }

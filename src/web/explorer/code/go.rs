@@ -57,6 +57,6 @@ import (
         method = request.verb.name(),
         region = text(&request.region),
         action = request.action.name,
-        values = values.lines(request),
+        values = values.lines(sample.lang, request),
     )
 }

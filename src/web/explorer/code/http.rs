@@ -7,8 +7,10 @@ use super::Sample;
 pub(super) fn render(sample: &Sample<'_>) -> String {
     let signed = sample.signed;
     let mut text = format!(
-        "# The signature in it holds until {}.\n{} {} HTTP/1.1\n",
-        sample.holds_until, signed.method, signed.target
+        "# {}\n{} {} HTTP/1.1\n",
+        sample.lang.sample_holds().replace("{0}", sample.holds_until),
+        signed.method,
+        signed.target
     );
     for (name, value) in &signed.headers {
         // Writing to a string cannot fail.

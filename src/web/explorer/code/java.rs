@@ -53,6 +53,6 @@ import com.tencentcloudapi.trtc.v20190722.models.{action}Request;
         method = request.verb.name(),
         sign = request.scheme.name(),
         region = text(&request.region),
-        values = values.lines(request),
+        values = values.lines(sample.lang, request),
     )
 }

@@ -19,6 +19,7 @@ use std::fmt::Write as _;
 
 use maud::{Markup, html};
 
+use super::super::words::Lang;
 use super::request::{Request, Value};
 use super::sign::Signed;
 use crate::wire::Param;
@@ -30,6 +31,8 @@ const SECRET_KEY: &str = "YOUR_SECRET_KEY";
 
 /// What a sample is made of.
 pub(super) struct Sample<'a> {
+    /// The language of comments.
+    pub(super) lang: Lang,
     /// The request as SDKs know it.
     pub(super) request: &'a Request,
     /// The action that was asked for, where SDKs no longer have it.
@@ -186,19 +189,20 @@ fn shell(text: &str) -> String {
 /// Lines of comment, where there is something to say.
 fn comment(mark: &str, sample: &Sample<'_>) -> String {
     sample.old_name.map_or_else(String::new, |old| {
-        format!(
-            "{mark} SDKs no longer have {old}: this asks {}, whose reply is the same.\n",
-            sample.request.action.name
-        )
+        let said = sample.lang.sample_old_name().replace("{0}", old);
+        format!("{mark} {}\n", said.replace("{1}", sample.request.action.name))
     })
 }
 
 /// A line of comment for a value that the type of its parameter cannot hold.
-fn unfit(mark: &str, param: &Param, value: &Value) -> String {
+fn unfit(mark: &str, lang: Lang, param: &Param, value: &Value) -> String {
     // A backslash in a comment still means something: to Java before an `u`, to C++ at the end of the line.
     let plain = |c: char| if is_unseen(c) || c == '\\' { '·' } else { c };
     let shown: String = value.json().chars().map(plain).take(60).collect();
-    format!("{mark} {} is of type {}, so this SDK cannot send {shown}", param.name, param.kind.name())
+    let said = lang.sample_unfit().replace("{0}", param.name);
+    // What a caller wrote comes last: nothing in it is replaced.
+    let said = said.replace("{1}", param.kind.name().of(lang.spoken())).replace("{2}", &shown);
+    format!("{mark} {said}")
 }
 
 /// How a language with typed requests writes their values.
@@ -217,10 +221,10 @@ struct Typed<'a> {
 
 impl Typed<'_> {
     /// A line for each parameter.
-    fn lines(&self, request: &Request) -> String {
+    fn lines(&self, lang: Lang, request: &Request) -> String {
         let line = |(param, value): &(&Param, Value)| {
             if self.is_strict && !value.fits(param.kind) {
-                return format!("{}{}\n", self.indent, unfit(self.mark, param, value));
+                return format!("{}{}\n", self.indent, unfit(self.mark, lang, param, value));
             }
             let value = match value {
                 Value::Number(number) => (self.number)(*number),

@@ -41,6 +41,6 @@ except TencentCloudSDKException as error:
         method = request.verb.name(),
         sign = request.scheme.name(),
         region = text(&request.region),
-        values = values.lines(request),
+        values = values.lines(sample.lang, request),
     )
 }

@@ -45,6 +45,6 @@ end
         sign = request.scheme.name(),
         region = single(&request.region),
         action = request.action.name,
-        values = values.lines(request),
+        values = values.lines(sample.lang, request),
     )
 }

@@ -11,6 +11,10 @@ use crate::web::explorer::request::{Endpoint, Scheme};
 use crate::web::explorer::sign::{self, Moment};
 
 fn render(action: &str, values: &[(&str, Value)], scheme: Scheme, verb: Verb) -> Vec<String> {
+    render_in(Lang::En, action, values, scheme, verb)
+}
+
+fn render_in(lang: Lang, action: &str, values: &[(&str, Value)], scheme: Scheme, verb: Verb) -> Vec<String> {
     let action = Action::find(action).unwrap();
     let param = |name: &str| action.params.iter().find(|param| param.name == name).unwrap();
     let request = Request {
@@ -31,6 +35,7 @@ fn render(action: &str, values: &[(&str, Value)], scheme: Scheme, verb: Verb) ->
     let signed = sign::sign(&request, &signer, at, None);
     let modern = request.modern();
     let sample = Sample {
+        lang,
         request: &modern,
         old_name: action.is_old().then_some(action.name),
         signed: &signed,
@@ -84,6 +89,23 @@ fn samples_of_an_old_name_by_version_1() {
         ("RoomId", text("lobby")),
     ];
     check("old", &render("DescribeRoomInformation", &values, Scheme::Sha256, Verb::Get));
+}
+
+#[test]
+fn comments_speak_the_language_of_the_page() {
+    let values = [("SdkAppId", text("1400188366")), ("EndTime", text("{1}"))];
+    let said = |lang| render_in(lang, "DescribeRoomInformation", &values, Scheme::Sha256, Verb::Get);
+    for ((language, en), zh) in LANGUAGES.iter().zip(said(Lang::En)).zip(said(Lang::Zh)) {
+        let comments = |code: &str| {
+            let lines = code.lines().filter(|line| line.trim_start().starts_with(language.comment));
+            lines.filter(|line| !line.contains(" install ")).map(str::to_owned).collect::<Vec<_>>()
+        };
+        let is_cjk = |c: char| ('\u{3400}'..='\u{9fff}').contains(&c);
+        assert!(comments(&en).iter().all(|line| !line.contains(is_cjk)), "{en}");
+        let chinese = comments(&zh).into_iter().filter(|line| line.contains(is_cjk)).count();
+        assert!(chinese > 0 && !zh.contains("SDKs") && !zh.contains("holds until"), "{}: {zh}", language.id);
+        assert!(!zh.contains("is of type"), "{zh}");
+    }
 }
 
 #[test]
