@@ -174,10 +174,12 @@ class Postgres:
         return run(POSTGRES / "psql", "-q", "-X", "-t", "-v", "ON_ERROR_STOP=1", self.place, "-f", "-", input=statements)
 
     def cpu_s(self):
-        """All its processes."""
+        """All its processes, those of connections that have ended too."""
         server = self.process.pid
         pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
-        return cpu_s(server) + sum(cpu_s(pid) for pid in pids if (found := fields(pid)) and int(found[1]) == server)
+        found = fields(server)
+        ended = (int(found[13]) + int(found[14])) / os.sysconf("SC_CLK_TCK") if found else 0.0
+        return ended + cpu_s(server) + sum(cpu_s(pid) for pid in pids if (found := fields(pid)) and int(found[1]) == server)
 
     def stop(self):
         """Ends it, fast."""
