@@ -82,6 +82,12 @@ const DAY: Column = Column("day", Day, "UTC day; the partition");
 const APP: Column = Column("app", Count, "application (SdkAppId)");
 const ROOM: Column = Column("room", Text, "room name");
 const BODY: Column = Column("body", Text, "everything, in rollbook's own encoding");
+const EVENT: Column = Column("event", Count, "digest of what makes it the same event as another");
+const WORDING: Column = Column("wording", Count, "digest of everything it says");
+const RECEIVED: Column = Column("received_ms", Number, "when it reached rollbook first");
+const EARLINESS: Column =
+    Column("earliness", Count, "of two deliveries of one event the one received first counts");
+const AT: Column = Column("at_ms", Number, "when it happened, milliseconds since 1970");
 const VERSION: Column = Column(
     "version",
     Count,
@@ -95,20 +101,14 @@ const CONTENT: Column = Column("content", Count, "digest of what the row says");
 pub(super) const EVENTS: Table = Table {
     name: "events",
     meaning: "What sources told, apart from restarts of media servers. One row an event and wording.",
-    key: &[
-        APP,
-        ROOM,
-        Column("at_ms", Number, "when it happened, milliseconds since 1970"),
-        Column("event", Count, "digest of what makes it the same event as another"),
-        Column("wording", Count, "digest of everything it says"),
-    ],
+    key: &[APP, ROOM, AT, EVENT, WORDING],
     values: &[
         Column("source", Text, "who told it: trtc, livekit, janus, record, or the sender's own name"),
         Column("instance", Text, "media server, or empty"),
         Column("user", Text, "user, or empty"),
         Column("kind", Text, "what happened: room_created, user_joined, …"),
-        Column("received_ms", Number, "when it reached rollbook first"),
-        Column("earliness", Count, "of two deliveries of one event the one received first counts"),
+        RECEIVED,
+        EARLINESS,
         BODY,
     ],
     prevails: "earliness",
@@ -123,15 +123,11 @@ pub(super) const RESETS: Table = Table {
         APP,
         Column("source", Text, "who told it"),
         Column("instance", Text, "media server"),
-        Column("at_ms", Number, "when it happened, milliseconds since 1970"),
-        Column("event", Count, "digest of what makes it the same event as another"),
-        Column("wording", Count, "digest of everything it says"),
+        AT,
+        EVENT,
+        WORDING,
     ],
-    values: &[
-        Column("received_ms", Number, "when it reached rollbook first"),
-        Column("earliness", Count, "of two deliveries of one event the one received first counts"),
-        BODY,
-    ],
+    values: &[RECEIVED, EARLINESS, BODY],
     prevails: "earliness",
     aliases: &[Alias("at", "toDateTime(intDiv(at_ms, 1000))", "when it happened")],
 };
