@@ -4,11 +4,14 @@ use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use redb::{
     Database, Durability, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, TableError,
     WriteTransaction,
 };
+
+use sha2::{Digest as _, Sha256};
 
 use super::disk::{Disk, Fault};
 use super::keys::{self, BESIDE, Content, Key, META, Table};
@@ -16,6 +19,7 @@ use super::pack::{self, Row};
 use super::users;
 use crate::records::AppId;
 use crate::store::StoreError;
+use crate::store::erased::hex;
 
 /// The ending of a file that is not whole yet.
 pub(super) const MAKING: &str = "making";
@@ -38,6 +42,8 @@ pub(super) struct DayFile {
     content: Content,
     /// Whether it is of the present format; a file of an older one lacks what is [derived](DERIVED).
     pub(super) complete: bool,
+    /// Whether it was changed since it was written whole, so that what it no longer says may be in its free pages.
+    changed: AtomicBool,
     db: Database,
 }
 
@@ -79,11 +85,12 @@ impl DayFile {
         fault: &Fault,
     ) -> Result<DayFile, StoreError> {
         let db = engine(path, cache_bytes, fault)?;
-        let (format, sealed) = {
+        let (format, sealed, changed) = {
             let tx = db.begin_read().map_err(failed)?;
             let meta = tx.open_table(META).map_err(|error| cannot_open(path, &error.to_string()))?;
             let get = |name| meta.get(name).map(|value| value.map_or(0, |value| value.value()));
-            (get(content.format()).map_err(failed)?, get("sealed").map_err(failed)? == 1)
+            let is = |name| get(name).map(|value| value == 1).map_err(failed);
+            (get(content.format()).map_err(failed)?, is("sealed")?, is("changed")?)
         };
         let (oldest, newest) = content.formats();
         if !(oldest..=newest).contains(&format) {
@@ -92,7 +99,8 @@ impl DayFile {
                 path.display()
             )));
         }
-        Ok(DayFile { day, path: path.to_owned(), sealed, content, complete: format == newest, db })
+        let changed = AtomicBool::new(changed || !sealed);
+        Ok(DayFile { day, path: path.to_owned(), sealed, content, complete: format == newest, changed, db })
     }
 
     /// Whether its rows are in packed blocks. Chunks of measurements stay rows, since they are packed already.
@@ -105,14 +113,38 @@ impl DayFile {
 
     /// What the file holds now.
     pub(super) fn view(&self) -> Result<View, StoreError> {
+        Ok(self.view_at(self.moment()?))
+    }
+
+    /// Keeps what the file holds now, to be looked at later.
+    pub(super) fn moment(&self) -> Result<Moment, StoreError> {
+        Ok(Moment(self.db.begin_read().map_err(failed)?))
+    }
+
+    /// What the file held then.
+    pub(super) fn view_at(&self, moment: Moment) -> View {
         let tables = Table::ALL.iter().map(|_| OnceCell::new()).collect();
-        Ok(View { tx: self.db.begin_read().map_err(failed)?, packed: self.is_packed(), tables })
+        View { tx: moment.0, packed: self.is_packed(), tables }
+    }
+
+    /// Whether it was changed since it was written whole.
+    pub(super) fn is_changed(&self) -> bool {
+        self.changed.load(Ordering::Relaxed)
+    }
+
+    /// Keeps that it is changed, where that is not known yet.
+    fn say_changed(&self, tx: &WriteTransaction) -> Result<(), StoreError> {
+        if !self.changed.swap(true, Ordering::Relaxed) {
+            tx.open_table(META).map_err(failed)?.insert("changed", 1).map_err(failed)?;
+        }
+        Ok(())
     }
 
     /// Applies changes in one durable commit. Quick repair on every commit: opening after a kill takes
     /// milliseconds, and the kinds of commit are never mixed.
     pub(super) fn commit(&self, changes: &Changes, joint: Option<Joint<'_>>) -> Result<(), StoreError> {
         let tx = begin_write(&self.db)?;
+        self.say_changed(&tx)?;
         let mut rest = changes.iter().peekable();
         while let Some(&(&(table, _), _)) = rest.peek() {
             let of_table = std::iter::from_fn(|| rest.next_if(|((other, _), _)| *other == table));
@@ -133,6 +165,7 @@ impl DayFile {
     /// then on.
     pub(super) fn commit_derived(&self, derived: &Changes) -> Result<(), StoreError> {
         let tx = begin_write(&self.db)?;
+        self.say_changed(&tx)?;
         for table in DERIVED {
             let rows = derived.iter().filter(|((of, _), _)| *of == table);
             let form = if self.sealed { table.blocks() } else { table.rows() };
@@ -202,6 +235,34 @@ impl DayFile {
         tx.commit().map_err(failed)
     }
 
+    /// Writes what `view` shows of this file to `path`: all rows in the form that they have, and no free page. A batch
+    /// over several files must not be under way, since nothing of one is written.
+    pub(super) fn write_copy(&self, view: &View, path: &Path, fault: &Fault) -> Result<(), StoreError> {
+        let _ = std::fs::remove_file(path);
+        let copy = engine(path, CACHE_PACKING_BYTES, fault)?;
+        let tx = begin_write(&copy)?;
+        {
+            let mut to = tx.open_table(META).map_err(failed)?;
+            let from = view.tx.open_table(META).map_err(failed)?;
+            for row in from.iter().map_err(failed)? {
+                let (name, value) = row.map_err(failed)?;
+                if name.value() != "changed" {
+                    to.insert(name.value(), value.value()).map_err(failed)?;
+                }
+            }
+        }
+        for table in self.content.tables() {
+            let Some(from) = view.table(table)? else { continue };
+            let form = if view.packed { table.blocks() } else { table.rows() };
+            let mut to = tx.open_table(form).map_err(failed)?;
+            for row in from.iter().map_err(failed)? {
+                let (key, value) = row.map_err(failed)?;
+                to.insert(key.value(), value.value()).map_err(failed)?;
+            }
+        }
+        tx.commit().map_err(failed)
+    }
+
     /// Verifies every checksum of the file.
     pub(super) fn verify(&mut self) -> Result<(), StoreError> {
         match self.db.check_integrity() {
@@ -225,7 +286,7 @@ pub(super) fn pack_rows(view: &View, tx: &WriteTransaction) -> Result<(), StoreE
             Ok(())
         };
         let mut outcome = Ok(());
-        if table == Table::Users {
+        if table == Table::Users && !view.packed {
             users::each_part(view, &mut |keys| {
                 rows.extend(keys.into_iter().map(|key| (key, Vec::new())));
                 write(&mut rows)
@@ -340,6 +401,9 @@ fn unpack_to_map(block: &[u8]) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, StoreError>
     Ok(pack::unpack(block)?.into_iter().collect())
 }
 
+/// A moment of a day's file.
+pub(super) struct Moment(ReadTransaction);
+
 /// A day's file at one moment.
 pub(super) struct View {
     tx: ReadTransaction,
@@ -386,6 +450,33 @@ impl View {
             Ok(index) => read(&rows[index].1).map(Some),
             Err(_) => Ok(None),
         }
+    }
+
+    /// SHA-256 of all that the file says, in hexadecimal digits, whatever its pages are.
+    pub(super) fn digest(&self, file: &DayFile) -> Result<String, StoreError> {
+        let mut digest = Sha256::new();
+        let mut add = |bytes: &[u8]| {
+            digest.update((bytes.len() as u64).to_be_bytes());
+            digest.update(bytes);
+        };
+        let meta = self.tx.open_table(META).map_err(failed)?;
+        for row in meta.iter().map_err(failed)? {
+            let (name, value) = row.map_err(failed)?;
+            if name.value() != "changed" {
+                add(name.value().as_bytes());
+                add(&value.value().to_be_bytes());
+            }
+        }
+        for table in file.content.tables() {
+            let Some(rows) = self.table(table)? else { continue };
+            add(&(table as u64).to_be_bytes());
+            for row in rows.iter().map_err(failed)? {
+                let (key, value) = row.map_err(failed)?;
+                add(key.value());
+                add(value.value());
+            }
+        }
+        Ok(hex(&digest.finalize()))
     }
 
     /// The applications that the keys of a table begin with.

@@ -41,6 +41,19 @@ pub(super) enum Job<S: Streamed> {
     Sweep { horizon: Millis, reply: Reply<Swept> },
     /// Pack a day.
     Seal { day: i64, reply: Reply<bool> },
+    /// Something else that needs nobody to write meanwhile.
+    Between(Work<S>),
+}
+
+/// What is done between two commits.
+pub(super) struct Work<S: Streamed>(pub(super) Box<Deed<S>>);
+
+type Deed<S> = dyn FnOnce(&Writer<S>) + Send;
+
+impl<S: Streamed> std::fmt::Debug for Work<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Work").finish_non_exhaustive()
+    }
 }
 
 pub(super) struct Writer<S: Streamed> {
@@ -85,6 +98,7 @@ impl<S: Streamed> Writer<S> {
                     let sealed = self.recovering(|writer| writer.seal(day));
                     let _ = reply.send(sealed);
                 }
+                Job::Between(Work(work)) => work(&self),
             }
         }
     }
@@ -108,7 +122,10 @@ impl<S: Streamed> Writer<S> {
 
     /// After an error the engine refuses everything until its files are opened again, and what is in memory may
     /// be ahead of them: both are begun anew.
-    fn recovering<T>(&self, work: impl FnOnce(&Writer<S>) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    pub(super) fn recovering<T>(
+        &self,
+        work: impl FnOnce(&Writer<S>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         if self.shared.read().files.is_none() {
             self.reopen()?;
         }
@@ -200,14 +217,38 @@ impl<S: Streamed> Writer<S> {
     fn seal(&self, day: i64) -> Result<bool, StoreError> {
         let open = self.shared.read().files.as_ref().and_then(|files| files.get(&day)).cloned();
         let Some(open) = open.filter(|file| !file.sealed) else { return Ok(false) };
-        let packed = open.path.with_extension(MAKING);
-        S::write_sealed(&open, &packed, &self.options.fault)?;
-        put_in_place(&packed, &open.path, &self.options.fault)?;
-        let sealed =
-            Arc::new(DayFile::open(&open.path, S::CONTENT, day, CACHE_OLD_BYTES, &self.options.fault)?);
-        let mut state = self.shared.state.write().unwrap_or_else(PoisonError::into_inner);
-        state.files.get_or_insert_default().insert(day, sealed);
+        self.replace(&open, CACHE_OLD_BYTES, |path, fault| S::write_sealed(&open, path, fault))?;
         Ok(true)
+    }
+
+    /// Replaces a day's file by one of the same form that holds what it says and nothing else: no free page. Whether
+    /// there is a file.
+    pub(super) fn rewrite(&self, day: i64) -> Result<bool, StoreError> {
+        let file = self.shared.read().files.as_ref().and_then(|files| files.get(&day)).cloned();
+        let Some(file) = file else { return Ok(false) };
+        if file.sealed {
+            self.replace(&file, CACHE_OLD_BYTES, |path, fault| S::write_sealed(&file, path, fault))?;
+        } else {
+            self.replace(&file, CACHE_NEW_BYTES, |path, fault| file.write_copy(&file.view()?, path, fault))?;
+        }
+        Ok(true)
+    }
+
+    /// Puts another file in the place of a day's.
+    fn replace(
+        &self,
+        old: &DayFile,
+        cache_bytes: usize,
+        write: impl FnOnce(&Path, &Fault) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let fault = &self.options.fault;
+        let made = old.path.with_extension(MAKING);
+        write(&made, fault)?;
+        put_in_place(&made, &old.path, fault)?;
+        let new = Arc::new(DayFile::open(&old.path, S::CONTENT, old.day, cache_bytes, fault)?);
+        let mut state = self.shared.state.write().unwrap_or_else(PoisonError::into_inner);
+        state.files.get_or_insert_default().insert(old.day, new);
+        Ok(())
     }
 }
 
@@ -291,7 +332,7 @@ impl Streamed for Records {
 impl Writer<Records> {
     /// One commit a file. Of a batch that changes several files, the first commit holds also what it changes in
     /// the others, so that opening the files after a crash in between finishes it ([`finish_joint`](super::stream::finish_joint)).
-    fn make_durable(&self, changes: &ChangesByDay) -> Result<(), StoreError> {
+    pub(super) fn make_durable(&self, changes: &ChangesByDay) -> Result<(), StoreError> {
         let touched = || changes.iter().filter(|(_, changes)| !changes.is_empty());
         // The file with the most changes is the first, so that little is written twice.
         let Some((&first, most)) = touched().max_by_key(|(_, changes)| changes.len()) else { return Ok(()) };
