@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::control::Control;
 use super::settings::{self, First, Found, Where};
 use super::{Surroundings, hints, password, random, say};
 use crate::actions::Api;
@@ -178,6 +179,12 @@ pub(super) async fn serve(config: &Config, running: Running) -> anyhow::Result<(
         let pages = Web::new(settings::policy(config), Arc::clone(&store), access(config, &listener)?);
         server = server.with_pages(pages, acceptor.is_some());
     }
+    let commands = match &*store {
+        AnyStore::Embedded(_) => Control::open(&config.data_dir),
+        AnyStore::Memory(_) | AnyStore::ClickHouse(_) => None,
+    };
+    let commands = commands
+        .map(|control| tokio::spawn(control.serve(Arc::clone(&store), config.data_dir.clone(), clock)));
     let housekeeping = tokio::spawn(keep_house(store, config.retention_days, clock));
     let scheme = if acceptor.is_some() { "https" } else { "http" };
     tracing::info!(address = %format!("{scheme}://{}", listener.local_addr()?), "listening");
@@ -190,6 +197,7 @@ pub(super) async fn serve(config: &Config, running: Running) -> anyhow::Result<(
     })
     .await;
     housekeeping.abort();
+    commands.iter().for_each(tokio::task::JoinHandle::abort);
     tracing::info!("stopped");
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Integration tests: one binary, a module for each area.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod backup;
 mod canned;
 mod cli;
 mod crash;
@@ -11,6 +12,7 @@ mod http;
 mod ingest;
 mod janus;
 mod live;
+mod privacy;
 mod quality;
 mod questions;
 mod replay;

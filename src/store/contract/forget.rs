@@ -175,7 +175,7 @@ fn clickhouse_says_what_to_run() {
 }
 
 proptest! {
-    #![proptest_config(few_cases())]
+    #![proptest_config(ProptestConfig { cases: few_cases().cases / 2, ..few_cases() })]
 
     /// The embedded store takes a person out in part; the reference folds everything without: they answer alike,
     /// sealed or not, and the same again when everything is repeated.
