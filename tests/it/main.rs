@@ -22,4 +22,5 @@ mod server;
 mod signing;
 mod stats;
 mod vectors;
+mod versions;
 mod web;
