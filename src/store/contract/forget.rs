@@ -154,6 +154,21 @@ fn a_person_is_gone_others_stay_and_nobody_brings_the_person_back() {
 }
 
 #[test]
+fn a_leave_that_only_an_erased_join_kept_in_its_call_waits() {
+    for subject in Subject::forgetful() {
+        subject.append(&[
+            joined("r", "bob", 0),
+            joined("r", "zacharias", 141),
+            event("r", "", Kind::RoomDestroyed, 141),
+            left("r", "zacharias", 205),
+        ]);
+        assert_eq!(subject.forget("zacharias", at(141)).events, 1, "{}", subject.name);
+        let users: Vec<String> = subject.everybody().into_iter().map(|(seen, _)| seen.user).collect();
+        assert_eq!((users, subject.counts().orphans), (vec!["bob".to_owned()], 1), "{}", subject.name);
+    }
+}
+
+#[test]
 fn who_is_not_there_is_forgotten_too() {
     for subject in Subject::forgetful() {
         subject.append(&[joined("r", "bob", 1)]);

@@ -175,9 +175,10 @@ impl Batch<'_> {
         forgotten.calls += 1;
         forgotten.events += (theirs.len() + of_room) as u64;
         forgotten.sessions += stays.iter().filter(|stay| stay.joined <= person.until).count() as u64;
-        if of_room == 0 && erase::leaves_life_alone(&row.life, theirs.iter()) {
+        // What stays of the person may have belonged to the life only because of what goes.
+        if of_room == 0 && kept.is_empty() && erase::leaves_life_alone(&row.life, theirs.iter()) {
             let entry = self.user(call, &person.user)?;
-            entry.events = EventSet::from_events(kept);
+            entry.events = EventSet::default();
             entry.dirty = true;
             return Ok(None);
         }
