@@ -10,8 +10,9 @@ use std::sync::Arc;
 use super::file::{Changes, DayFile, View};
 use super::index::{CallRef, Delta, Index};
 use super::keys::{self, CallNo, Key, Table, day};
+use super::told::{self, StayHead};
 use super::values::{self, CallRow};
-use crate::records::fold::{EventSet, Life, Stay, Timeline};
+use crate::records::fold::{EventSet, Life, Timeline};
 use crate::records::{AppId, Event, Millis};
 use crate::store::{StoreError, packed};
 
@@ -48,6 +49,8 @@ pub(super) struct CallEntry {
 #[derive(Debug)]
 pub(super) struct UserEntry {
     pub(super) events: EventSet,
+    /// The stays that the files have of the user.
+    pub(super) old: Vec<StayHead>,
     pub(super) dirty: bool,
 }
 
@@ -153,15 +156,15 @@ impl<'s> Batch<'s> {
             self.call(at)?;
             let view = self.view(at.day)?;
             let old = self.calls.get(&at).and_then(|entry| entry.old.as_ref());
-            let events = match (view, old) {
+            let (old, events) = match (view, old) {
                 (Some(view), Some(row)) => {
                     let key = Key::call(at.no).text(user).bytes();
-                    let decode = |bytes: &[u8]| values::decode_events(bytes, row, user);
+                    let decode = |bytes: &[u8]| told::decode(bytes, Some(row), user, at.day);
                     view.with(Table::Events, &key, decode)?.unwrap_or_default()
                 }
-                (_, _) => Vec::new(),
+                (_, _) => (Vec::new(), Vec::new()),
             };
-            let entry = UserEntry { events: EventSet::from_events(events), dirty: false };
+            let entry = UserEntry { events: EventSet::from_events(events), old, dirty: false };
             self.users.entry(at).or_default().insert(user.to_owned(), entry);
         }
         let missing = || StoreError::Corrupt("a user's row was lost while a batch was made".to_owned());
@@ -334,7 +337,7 @@ impl<'s> Batch<'s> {
     }
 
     /// The lives of a room's name that begin within these bounds on one day, and all that this batch made.
-    fn calls_of_room_on(
+    pub(super) fn calls_of_room_on(
         &mut self,
         app: AppId,
         room: &str,
@@ -470,27 +473,6 @@ impl<'s> Batch<'s> {
             };
         }
         Ok(found.into_values().collect())
-    }
-
-    /// What was told of a user in a room's name since a life began.
-    pub(super) fn attributes(&mut self, row: &CallRow, user: &str) -> Result<Vec<Event>, StoreError> {
-        let since = day(row.life.begin);
-        let mut days: BTreeSet<i64> = self.index.attribute_days(since).collect();
-        days.extend(self.attribute_days.range(since..));
-        let prefix = keys::room(AppId(row.app), &row.room).text(user);
-        let mut told = Vec::new();
-        for day in days {
-            told.extend(self.singles_of(Table::Attributes, day, &prefix)?);
-        }
-        told.retain(|event| row.life.begin <= event.at);
-        Ok(told)
-    }
-
-    /// The stays of a user as the files have them.
-    pub(super) fn old_stays(&mut self, at: CallRef, user: &str) -> Result<Vec<Stay>, StoreError> {
-        let Some(view) = self.view(at.day)? else { return Ok(Vec::new()) };
-        let key = Key::call(at.no).text(user).bytes();
-        Ok(view.with(Table::Stays, &key, values::decode_stays)?.unwrap_or_default())
     }
 
     /// The numbers that were given out, for the index.

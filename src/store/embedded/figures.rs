@@ -13,12 +13,12 @@ use std::rc::Rc;
 use serde::{Deserialize, Serialize};
 
 use super::batch::{Batch, ChangesByDay, Files, user_of};
-use super::file::{Changes, View};
+use super::file::View;
 use super::index::{CallRef, Delta, Index};
 use super::keys::{self, Key, Table};
+use super::told::{self, StayHead};
 use super::{users, values};
 use crate::records::AppId;
-use crate::records::fold::Stay;
 use crate::store::{DayFigures, Figures, StoreError, figures_day};
 
 /// What one file counts of one day of an application.
@@ -107,22 +107,6 @@ impl AllSums {
         };
         Figures { first_s, days: asked.map(sum).collect() }
     }
-
-    /// The sums of one file as rows of it.
-    pub(super) fn rows(&self, file: i64) -> Result<Changes, StoreError> {
-        let mut rows = Changes::new();
-        for (&app, days) in &self.0 {
-            for (&start_s, files) in days {
-                if let Some(&sums) = files.get(&file) {
-                    rows.insert(
-                        (Table::Figures, keys::figures(app, start_s)),
-                        Some(values::encode_sums(sums)?),
-                    );
-                }
-            }
-        }
-        Ok(rows)
-    }
 }
 
 /// A user in a call, the days of whose entries changed.
@@ -135,7 +119,7 @@ pub(super) struct Moved {
 }
 
 impl Moved {
-    pub(super) fn between(at: CallRef, user: &str, old: &[Stay], new: &[Stay]) -> Option<Moved> {
+    pub(super) fn between(at: CallRef, user: &str, old: &[StayHead], new: &[StayHead]) -> Option<Moved> {
         if days_of(old).eq(days_of(new)) {
             return None;
         }
@@ -148,7 +132,7 @@ impl Moved {
     }
 }
 
-fn days_of(stays: &[Stay]) -> impl Iterator<Item = i64> {
+fn days_of(stays: &[StayHead]) -> impl Iterator<Item = i64> {
     stays.iter().map(|stay| figures_day(stay.joined.secs()))
 }
 
@@ -406,26 +390,16 @@ fn calls_of_room(view: &View, file: i64, app: AppId, room: &str) -> Result<Vec<C
     Ok(calls)
 }
 
-/// Completes files of older formats: counts their figures and lists the calls of their users. So it does with the files
-/// behind them, since what two files have in common is counted in the first.
-pub(super) fn complete_old(files: &Files, index: &mut Index) -> Result<(), StoreError> {
-    for (&day, file) in files.iter().skip_while(|(_, file)| file.complete) {
-        index.sums.forget_file(day);
-        recount(files, day, &mut index.sums)?;
-        let mut derived = index.sums.rows(day)?;
-        if file.sealed {
-            let keys = users::keys_of(&file.view()?)?.into_iter();
-            derived.extend(keys.map(|key| ((Table::Users, key), Some(Vec::new()))));
-        }
-        file.commit_derived(&derived)?;
-    }
-    Ok(())
-}
-
-/// Compares the figures and the users' calls of every file with what its stays say.
+/// Compares the stays of every file with what its events say, and the figures and the users' calls with the stays.
 pub(super) fn verify(files: &Files, index: &Index) -> Result<(), StoreError> {
     let mut counted = AllSums::default();
     for (&day, file) in files {
+        if !are_folded(&file.view()?, day)? {
+            return Err(StoreError::Corrupt(format!(
+                "the sessions in {} are not those of its events",
+                file.path.display()
+            )));
+        }
         recount(files, day, &mut counted)?;
         if let Some((app, start_s)) = index.sums.differs(&counted, day, index.swept_s) {
             return Err(StoreError::Corrupt(format!(
@@ -433,7 +407,7 @@ pub(super) fn verify(files: &Files, index: &Index) -> Result<(), StoreError> {
                 file.path.display()
             )));
         }
-        if file.sealed && !users::are_listed(&file.view()?)? {
+        if file.sealed && !users::are_listed(&file.view()?, day)? {
             return Err(StoreError::Corrupt(format!(
                 "the users' calls in {} are not those of its sessions",
                 file.path.display()
@@ -441,6 +415,21 @@ pub(super) fn verify(files: &Files, index: &Index) -> Result<(), StoreError> {
         }
     }
     Ok(())
+}
+
+/// Whether each row of what was told says of its user's stays what its events do.
+fn are_folded(view: &View, day: i64) -> Result<bool, StoreError> {
+    let (mut same, mut outcome) = (true, Ok(()));
+    view.scan(Table::Events, &[], None, false, &mut |key, value| {
+        let user = user_of(key).unwrap_or_default();
+        match told::decode(value, None, &user, day) {
+            Ok((stays, _)) if user.is_empty() => same &= stays.is_empty(),
+            Ok((stays, events)) => same &= stays == StayHead::of(&told::stays(&events)),
+            Err(error) => outcome = Err(error),
+        }
+        if same && outcome.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    outcome.map(|()| same)
 }
 
 /// Counts what a file holds from its stays, and adds it to `counted`, which has that of all earlier files.
@@ -479,11 +468,11 @@ fn recount(files: &Files, file: i64, counted: &mut AllSums) -> Result<(), StoreE
 }
 
 /// Gives the stays of each user of a call.
-fn each_user(view: &View, call: CallRef, sink: &mut dyn FnMut(&str, &[Stay])) -> Result<(), StoreError> {
+fn each_user(view: &View, call: CallRef, sink: &mut dyn FnMut(&str, &[StayHead])) -> Result<(), StoreError> {
     let prefix = Key::call(call.no);
     let mut outcome = Ok(());
-    view.scan(Table::Stays, &prefix.clone().bytes(), Some(&prefix.end()), false, &mut |key, value| {
-        match (user_of(key), values::decode_stays(value)) {
+    view.scan(Table::Events, &prefix.clone().bytes(), Some(&prefix.end()), false, &mut |key, value| {
+        match (user_of(key), told::decode_heads(value, call.day)) {
             (Some(user), Ok(stays)) => sink(&user, &stays),
             (None, Ok(_)) => {}
             (_, Err(error)) => {

@@ -1,13 +1,15 @@
-//! A batch to changes of files: users folded again, calls numbered, listings kept in step.
+//! A batch to changes of files: users' rows written, calls numbered, listings kept in step.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{ControlFlow, RangeInclusive};
 
 use super::batch::{Batch, CallEntry, ChangesByDay, user_of};
 use super::figures::Moved;
+use super::file::Changes;
 use super::index::{CallRef, Delta, OPEN, reach};
-use super::keys::{self, Key, Table};
-use super::values::{self, CallRow, LongRow};
+use super::keys::{self, Key, Table, day};
+use super::told::{self, StayHead};
+use super::values::{self, CallRow, Listed, LongRow};
 use crate::records::fold::{self, Claim, Life, Stay, Timeline};
 use crate::records::{AppId, CommId, Event, Millis};
 use crate::store::StoreError;
@@ -39,22 +41,26 @@ impl Batch<'_> {
         Ok((changes, deltas))
     }
 
-    /// Folds again every user whose events changed; whose entries moved from one day to another.
+    /// Writes every user whose events changed; whose entries moved from one day to another.
     fn write_users(&mut self, changes: &mut ChangesByDay) -> Result<Vec<Moved>, StoreError> {
-        let mut dirty: Vec<(CallRef, String, Vec<Event>)> = Vec::new();
+        let mut dirty: Vec<(CallRef, String, Vec<Event>, Vec<StayHead>)> = Vec::new();
         for (&at, users) in &mut self.users {
             for (user, entry) in users.iter_mut().filter(|(_, entry)| entry.dirty) {
-                dirty.push((at, user.clone(), std::mem::take(&mut entry.events).into_vec()));
+                let events = std::mem::take(&mut entry.events).into_vec();
+                dirty.push((at, user.clone(), events, std::mem::take(&mut entry.old)));
             }
         }
-        dirty.sort_by(|(at, user, _), (bt, bser, _)| (at, user).cmp(&(bt, bser)));
+        dirty.sort_by(|(at, user, ..), (bt, bser, ..)| (at, user).cmp(&(bt, bser)));
         let mut moved = Vec::new();
         for of_call in dirty.chunk_by(|(at, ..), (bt, ..)| at == bt) {
             let at = of_call[0].0;
-            let row = self.call(at)?.cloned();
+            let is_there = self.call(at)?.is_some();
             let mut listings = Vec::new();
-            for (_, user, events) in of_call {
-                let listing = self.write_user((at, row.as_ref()), user, events, changes)?;
+            for (_, user, events, old) in of_call {
+                let stays = if is_there && !user.is_empty() { told::stays(events) } else { Vec::new() };
+                let new = StayHead::of(&stays);
+                let listing = Listing { user: user.clone(), old: old.clone(), new, stays };
+                self.write_user(at, &listing, events, changes);
                 moved.extend(Moved::between(at, user, &listing.old, &listing.new));
                 listings.push(listing);
             }
@@ -63,40 +69,15 @@ impl Batch<'_> {
         Ok(moved)
     }
 
-    /// Folds a user again; the stays before and after.
-    fn write_user(
-        &mut self,
-        (at, row): (CallRef, Option<&CallRow>),
-        user: &str,
-        events: &[Event],
-        changes: &mut ChangesByDay,
-    ) -> Result<Listing, StoreError> {
+    /// Writes what was told of a user. The stays of an event's user are in the row of that user alone.
+    fn write_user(&mut self, at: CallRef, listing: &Listing, events: &[Event], changes: &mut ChangesByDay) {
+        let Listing { user, old, new, .. } = listing;
+        let written = (!events.is_empty()).then(|| told::encode(events, new, user, at.day));
         let key = Key::call(at.no).text(user).bytes();
-        let file = changes.entry(at.day).or_default();
-        let written = (!events.is_empty()).then(|| values::encode_events(events, user)).transpose()?;
-        file.insert((Table::Events, key.clone()), written);
-        if user.is_empty() {
-            return Ok(Listing { user: String::new(), old: Vec::new(), new: Vec::new() });
-        }
-        let old = self.old_stays(at, user)?;
-        let new = match row {
-            Some(row) if !events.is_empty() => {
-                let told = self.attributes(row, user)?;
-                let (events, told): (Vec<&Event>, Vec<&Event>) =
-                    (events.iter().collect(), told.iter().collect());
-                fold::stays(&events, &told)
-            }
-            _ => Vec::new(),
-        };
-        if old != new {
-            let written = (!new.is_empty()).then(|| values::encode_stays(&new)).transpose()?;
-            let file = changes.entry(at.day).or_default();
-            file.insert((Table::Stays, key), written);
-        }
+        changes.entry(at.day).or_default().insert((Table::Events, key), written);
         if old.is_empty() != new.is_empty() {
             self.list_call(at, user, !new.is_empty(), changes);
         }
-        Ok(Listing { user: user.to_owned(), old, new })
     }
 
     /// Keeps in which calls a user has stays: in a sealed file, or in memory.
@@ -123,58 +104,44 @@ impl Batch<'_> {
         let old_view = self.view(at.day)?;
         let Some(entry) = self.calls.get_mut(&at) else { return Ok(()) };
         let was_listed = entry.old.as_ref().is_some_and(|row| row.listed);
-        let count = |stays: fn(&Listing) -> &[Stay], counted: fn(&&Stay) -> bool| {
+        let count = |stays: fn(&Listing) -> &[StayHead], counted: fn(&&StayHead) -> bool| {
             listings.iter().map(|listing| stays(listing).iter().filter(counted).count()).sum::<usize>()
         };
-        let changed = |before: u32, counted: fn(&&Stay) -> bool| {
+        let changed = |before: u32, counted: fn(&&StayHead) -> bool| {
             let after = before as usize + count(|listing| &listing.new, counted);
             u32::try_from(after.saturating_sub(count(|listing| &listing.old, counted))).unwrap_or(u32::MAX)
         };
         let mut listed = false;
         if let Some(row) = &mut entry.row {
             row.stays = changed(row.stays, |_| true);
-            row.open_stays = changed(row.open_stays, |stay| stay.left.is_none());
+            row.open_stays = changed(row.open_stays, |stay| stay.is_open);
             // Once listed, always listed: the listing is right, and a call rarely shrinks.
             row.listed |= row.stays >= LISTED_STAYS_MIN;
             listed = row.listed;
         }
         let file = changes.entry(at.day).or_default();
-        if listed && !was_listed {
+        if listed && !was_listed && entry.old.is_some() {
             let prefix = Key::call(at.no);
+            let (from, to) = (prefix.clone().bytes(), prefix.end());
             let mut outcome = Ok(());
-            if let Some(view) = old_view.filter(|_| entry.old.is_some()) {
-                view.scan(
-                    Table::Stays,
-                    &prefix.clone().bytes(),
-                    Some(&prefix.end()),
-                    false,
-                    &mut |key, value| {
-                        let Some(user) = user_of(key) else { return ControlFlow::Continue(()) };
-                        match values::decode_stays(value) {
-                            Ok(stays) => {
-                                let keys = join_keys(at, &user, &stays);
-                                file.extend(
-                                    keys.into_iter().map(|key| ((Table::Joins, key), Some(Vec::new()))),
-                                );
-                                ControlFlow::Continue(())
-                            }
-                            Err(error) => {
-                                outcome = Err(error);
-                                ControlFlow::Break(())
-                            }
-                        }
-                    },
-                )?;
+            if let Some(view) = old_view {
+                view.scan(Table::Events, &from, Some(&to), false, &mut |key, value| {
+                    let user = user_of(key).unwrap_or_default();
+                    let told = told::decode(value, None, &user, at.day);
+                    outcome =
+                        told.map(|(_, events)| file.extend(listing_rows(at, &user, &told::stays(&events))));
+                    if outcome.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+                })?;
             }
             outcome?;
         }
         if listed || was_listed {
-            for listing in listings {
-                for key in join_keys(at, &listing.user, &listing.old) {
-                    file.insert((Table::Joins, key), None);
+            for Listing { user, old, stays, .. } in listings {
+                let gone = old.iter().map(|stay| listing_key(at, stay.joined.secs(), &user));
+                file.extend(gone.map(|key| ((Table::Joins, key), None)));
+                if listed {
+                    file.extend(listing_rows(at, &user, &stays));
                 }
-                let new = if listed { join_keys(at, &listing.user, &listing.new) } else { BTreeSet::new() };
-                file.extend(new.into_iter().map(|key| ((Table::Joins, key), Some(Vec::new()))));
             }
         }
         Ok(())
@@ -272,15 +239,14 @@ impl Batch<'_> {
                 && row.room == *room
                 && (row.second == second || row.life.claim(&row.timeline()).second == second)
         };
-        let mut owners: BTreeSet<CallRef> = BTreeSet::new();
+        let from = Millis::from_secs(second);
+        let mut near = self.calls_of_room_on(*app, room, day(from), from, from.plus(999))?;
         let key = keys::room(*app, room).time(second).bytes();
-        if let Some(view) = self.view(Millis::from_secs(second).day())?
-            && let Some(Some(owner)) = view.with(Table::CommIds, &key, |value| Ok(decode_ref(value)))?
-            && self.call(owner)?.is_some_and(is_owner)
-        {
-            owners.insert(owner);
+        if let Some(view) = self.view(day(from))? {
+            near.extend(view.with(Table::CommIds, &key, |value| Ok(decode_ref(value)))?.flatten());
         }
-        for call in self.begun_in(*app, room) {
+        let mut owners: BTreeSet<CallRef> = BTreeSet::new();
+        for call in near {
             if self.call(call)?.is_some_and(is_owner) {
                 owners.insert(call);
             }
@@ -319,13 +285,27 @@ struct Numbered {
 /// A user's stays before and after a batch.
 struct Listing {
     user: String,
-    old: Vec<Stay>,
-    new: Vec<Stay>,
+    old: Vec<StayHead>,
+    new: Vec<StayHead>,
+    /// The new ones whole, but for attributes.
+    stays: Vec<Stay>,
 }
 
-fn join_keys(at: CallRef, user: &str, stays: &[Stay]) -> BTreeSet<Vec<u8>> {
-    let key = |stay: &Stay| Key::call(at.no).newest_first(stay.joined.secs()).text(user).bytes();
-    stays.iter().map(key).collect()
+fn listing_key(at: CallRef, second: i64, user: &str) -> Vec<u8> {
+    Key::call(at.no).newest_first(second).text(user).bytes()
+}
+
+/// The rows of a user in the listing of a large call's stays, one for each second that a stay began in.
+fn listing_rows(at: CallRef, user: &str, stays: &[Stay]) -> Changes {
+    // In the order of their joins, as the fold gives them.
+    let seconds = stays.chunk_by(|a, b| a.joined.secs() == b.joined.secs());
+    let row = |stays: &[Stay]| {
+        let second = stays[0].joined.secs();
+        let listed: Vec<Listed> = stays.iter().map(|stay| (stay.joined, stay.left)).collect();
+        let value = values::encode_listed(&listed, second);
+        ((Table::Joins, listing_key(at, second, user)), Some(value))
+    };
+    seconds.map(row).collect()
 }
 
 /// Where a call is kept, as the CommIds table says it.
@@ -359,7 +339,7 @@ fn places(at: CallRef, row: &CallRow) -> Result<Vec<Placed>, StoreError> {
     ];
     let timeline = row.timeline();
     let own_form = !row.life.recorded || row.life.claim(&timeline).fixed;
-    if own_form {
+    if own_form && !row.begins_in_its_second() {
         let day_of_id = Millis::from_secs(row.second).day();
         places.push((day_of_id, Table::CommIds, room().time(row.second).bytes(), encode_ref(at)));
     } else if let Some(text) = &row.life.name {
@@ -393,7 +373,7 @@ fn write_call(
         return Ok(());
     }
     deltas.push(Delta::Changed(at));
-    let value = entry.row.as_ref().map(values::encode_call).transpose()?;
+    let value = entry.row.as_ref().map(values::encode_call);
     changes.entry(at.day).or_default().insert((Table::Calls, Key::call(at.no).bytes()), value);
     let (old, new) = (all_places(at, entry.old.as_ref())?, all_places(at, entry.row.as_ref())?);
     for (day, table, key, _) in old.difference(&new) {

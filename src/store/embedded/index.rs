@@ -143,7 +143,7 @@ impl Index {
             self.attribute_days.insert(file.day);
         }
         self.swept_s = self.swept_s.max(file.swept()?);
-        if file.complete { self.read_sums(&view, file.day) } else { Ok(()) }
+        self.read_sums(&view, file.day)
     }
 
     fn read_sums(&mut self, view: &View, file: i64) -> Result<(), StoreError> {
@@ -293,9 +293,19 @@ impl Index {
 
 /// The events of a table of single events.
 pub(super) fn singles(view: &View, table: Table) -> Result<Vec<Event>, StoreError> {
+    singles_between(view, table, &[], None)
+}
+
+/// The events of such a table from one key on, up to but without another.
+pub(super) fn singles_between(
+    view: &View,
+    table: Table,
+    from: &[u8],
+    to: Option<&[u8]>,
+) -> Result<Vec<Event>, StoreError> {
     let mut events = Vec::new();
     let mut outcome = Ok(());
-    view.scan(table, &[], None, false, &mut |_, value| match decode_single(value) {
+    view.scan(table, from, to, false, &mut |_, value| match decode_single(value) {
         Ok(event) => {
             events.push(event);
             ControlFlow::Continue(())

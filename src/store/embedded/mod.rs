@@ -2,13 +2,14 @@
 //! measurements are two streams, each with files, a queue and a writer of its own, so that records never wait for
 //! measurements ([`stream`]).
 //!
-//! A call lives in the file of the day of its begin, whole: its row, its users' events and stays, its listings.
+//! A call lives in the file of the day of its begin, whole: its row, its users' events, its listings.
 //! What reaches beyond that day (calls that run past midnight, orphans, restarts) is found through an index in
 //! memory that is read from the files when they are opened. `docs/storage.md` has the layout and the promises.
 
 mod batch;
 mod cache;
 mod chunk;
+mod compact;
 mod disk;
 mod figures;
 mod file;
@@ -21,6 +22,7 @@ mod reader;
 mod samples;
 mod stream;
 mod take;
+mod told;
 mod users;
 mod values;
 mod writer;
@@ -99,7 +101,8 @@ impl Embedded {
         Ok(self.records.seal(before).await? + self.samples.seal(before).await?)
     }
 
-    /// Verifies every checksum of every file, and counts all daily figures anew; how many days there are.
+    /// Verifies every checksum of every file, folds all users' events and counts all daily figures anew; how many days
+    /// there are.
     ///
     /// # Errors
     /// The first file that is damaged, or whose figures are not those of its sessions.

@@ -231,7 +231,6 @@ impl Streamed for Records {
     fn index(files: &Files) -> Result<Index, StoreError> {
         let mut index = Index::default();
         files.values().rev().try_for_each(|file| index.read(file))?;
-        figures::complete_old(files, &mut index)?;
         Ok(index)
     }
 
@@ -284,7 +283,7 @@ impl Streamed for Records {
     }
 
     fn write_sealed(file: &DayFile, path: &Path, fault: &Fault) -> Result<(), StoreError> {
-        file.write_sealed(path, fault, pack_rows)
+        file.write_sealed(path, fault, |view, tx| pack_rows(file.day, view, tx))
     }
 }
 
