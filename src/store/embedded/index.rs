@@ -261,6 +261,12 @@ impl Index {
         all.filter(move |(call, until)| call.day == day && **until >= since).map(|(&call, _)| call)
     }
 
+    /// Whether a day's attributes are told of calls of earlier days: some reach it.
+    pub(super) fn tells_of_earlier_calls(&self, day: i64) -> bool {
+        let mut all = self.long.values().flat_map(|rooms| rooms.values().flatten());
+        self.attribute_days.contains(&day) && all.any(|(call, until)| call.day < day && *until >= day)
+    }
+
     /// When the orphans of a timeline happened, from `from` on and before `to`.
     pub(super) fn orphans_of(
         &self,

@@ -266,7 +266,7 @@ impl Streamed for Records {
         let mut swept = Swept::default();
         for file in writer.files_before(horizon.day()) {
             let (all_old, running) = writer.all_before(&file, horizon)?;
-            if !all_old {
+            if !all_old || writer.shared.read().index.tells_of_earlier_calls(file.day) {
                 continue;
             }
             let mut calls = 0;
