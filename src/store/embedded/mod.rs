@@ -16,6 +16,7 @@ mod finish;
 mod index;
 mod keys;
 mod pack;
+mod parts;
 mod power;
 mod reader;
 mod samples;

@@ -2,6 +2,7 @@
 //! answered once its part is durable.
 
 use std::collections::BTreeMap;
+use std::num::NonZero;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::{Arc, PoisonError};
@@ -9,14 +10,14 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::batch::{Batch, ChangesByDay, Files};
+use super::batch::{ChangesByDay, Files};
 use super::disk::Fault;
 use super::file::{Changes, DayFile, Joint, MAKING, pack_rows, put_in_place};
 use super::index::Index;
 use super::keys::{Content, Key, Table};
+use super::parts::{self, Folded};
 use super::stream::{Shared, State, Streamed};
 use super::{CACHE_NEW_BYTES, CACHE_OLD_BYTES, EmbeddedOptions, figures, values};
-use crate::records::fold::Admission;
 use crate::records::{Event, Millis};
 use crate::store::{Appended, StoreError, Swept};
 
@@ -46,11 +47,14 @@ pub(super) enum Job<S: Streamed> {
 pub(super) struct Writer<S: Streamed> {
     pub(super) shared: Arc<Shared<S>>,
     options: EmbeddedOptions,
+    /// How many may fold one batch.
+    threads: usize,
 }
 
 impl<S: Streamed> Writer<S> {
     pub(super) fn new(shared: Arc<Shared<S>>, options: EmbeddedOptions) -> Writer<S> {
-        Writer { shared, options }
+        let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+        Writer { shared, options, threads }
     }
 
     /// Works until every sender is gone.
@@ -244,16 +248,8 @@ impl Streamed for Records {
         writer: &Writer<Records>,
         batches: Vec<Vec<Event>>,
     ) -> Result<(Vec<Appended>, u64), StoreError> {
-        let (appended, changes, deltas) = {
-            let state = writer.shared.read();
-            let Some(files) = &state.files else {
-                return Err(StoreError::Unavailable("the files are being opened again".to_owned()));
-            };
-            let mut batch = Batch::new(files, &state.index);
-            let appended = take_all(&mut batch, batches)?;
-            let (changes, deltas) = batch.finish()?;
-            (appended, changes, deltas)
-        };
+        let Folded { appended, changes, deltas } =
+            writer.shared.with_files(|files, index| parts::fold(files, index, batches, writer.threads))?;
         writer.make_durable(&changes)?;
         let mut state = writer.shared.state.write().unwrap_or_else(PoisonError::into_inner);
         deltas.into_iter().for_each(|delta| state.index.apply(delta));
@@ -339,25 +335,4 @@ impl Writer<Records> {
         }
         Ok((all_before, running))
     }
-}
-
-/// Takes each sender's events in. They go in by time, so that most of them are the next step of their timeline.
-fn take_all(batch: &mut Batch<'_>, batches: Vec<Vec<Event>>) -> Result<Vec<Appended>, StoreError> {
-    let mut appended = vec![Appended::default(); batches.len()];
-    let mut waiting: Vec<Option<(usize, Event)>> = Vec::new();
-    for (sender, events) in batches.into_iter().enumerate() {
-        waiting.extend(events.into_iter().map(|event| Some((sender, event))));
-    }
-    // Places are sorted, not events, which are large.
-    let mut order: Vec<usize> = (0..waiting.len()).collect();
-    let event = |place: &usize| waiting[*place].as_ref().map(|(_, event)| event);
-    order.sort_unstable_by(|a, b| event(a).cmp(&event(b)));
-    for place in order {
-        let Some((sender, event)) = waiting[place].take() else { continue };
-        match batch.take(event)? {
-            Admission::New => appended[sender].new += 1,
-            Admission::Known | Admission::Reworded => appended[sender].duplicate += 1,
-        }
-    }
-    Ok(appended)
 }
