@@ -17,7 +17,7 @@ use super::index::Index;
 use super::keys::{Content, Key, Table};
 use super::parts::{self, Folded};
 use super::stream::{Shared, State, Streamed};
-use super::{CACHE_NEW_BYTES, CACHE_OLD_BYTES, EmbeddedOptions, figures, values};
+use super::{CACHE_OLD_BYTES, EmbeddedOptions, NEW_FILES_MAX, figures, values};
 use crate::records::{Event, Millis};
 use crate::store::{Appended, StoreError, Swept};
 
@@ -127,7 +127,7 @@ impl<S: Streamed> Writer<S> {
         *self.shared.state.write().unwrap_or_else(PoisonError::into_inner) = State::default();
         let mut outcome = Err(StoreError::Unavailable("the files are being opened again".to_owned()));
         for _ in 0..REOPEN_TRIES_MAX {
-            outcome = self.shared.open_files(&self.options.fault);
+            outcome = self.shared.open_files(&self.options);
             if outcome.is_ok() || self.options.fault.is_off() {
                 break;
             }
@@ -152,6 +152,7 @@ impl<S: Streamed> Writer<S> {
 
     /// Makes a group of batches durable; what each sender is told.
     fn commit(&self, batches: Vec<Vec<S::Item>>) -> Result<Vec<S::Kept>, StoreError> {
+        self.settle()?;
         let started = self.options.monotonic.map(|clock| clock());
         let (kept, new) = S::commit(self, batches)?;
         if let (Some(on_commit), Some(clock), Some(started)) =
@@ -171,10 +172,33 @@ impl<S: Streamed> Writer<S> {
         if !path.exists() {
             DayFile::make(&path, S::CONTENT, self.shared.read().joint, &self.options.fault)?;
         }
-        let file = Arc::new(DayFile::open(&path, S::CONTENT, day, CACHE_NEW_BYTES, &self.options.fault)?);
+        let cache = self.options.cache_new_bytes();
+        let file = Arc::new(DayFile::open(&path, S::CONTENT, day, cache, &self.options.fault)?);
         let mut state = self.shared.state.write().unwrap_or_else(PoisonError::into_inner);
         state.files.get_or_insert_default().insert(day, Arc::clone(&file));
+        state.new.push_back(day);
         Ok(file)
+    }
+
+    /// Gives files a small cache that were new before others were made. Nobody may hold one of them: the engine opens a
+    /// file only once.
+    fn settle(&self) -> Result<(), StoreError> {
+        if self.shared.read().new.len() <= NEW_FILES_MAX {
+            return Ok(());
+        }
+        let mut state = self.shared.state.write().unwrap_or_else(PoisonError::into_inner);
+        while state.new.len() > NEW_FILES_MAX {
+            let Some(day) = state.new.pop_front() else { break };
+            let files = state.files.get_or_insert_default();
+            if files.get(&day).is_none_or(|file| file.sealed) {
+                continue;
+            }
+            drop(files.remove(&day));
+            let path = self.shared.path(day);
+            let file = DayFile::open(&path, S::CONTENT, day, CACHE_OLD_BYTES, &self.options.fault)?;
+            files.insert(day, Arc::new(file));
+        }
+        Ok(())
     }
 
     /// The files of the days before one.
