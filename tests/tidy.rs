@@ -90,6 +90,7 @@ const DOCUMENTS: &[&str] = &[
     "docs/performance.md",
     "docs/quality.md",
     "docs/records.md",
+    "docs/scale.md",
     "docs/sources.md",
     "docs/stats.md",
     "docs/storage.md",

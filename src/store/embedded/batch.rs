@@ -29,6 +29,9 @@ pub(super) struct Batch<'s> {
     pub(super) users: HashMap<CallRef, BTreeMap<String, UserEntry>>,
     pub(super) singles: BTreeMap<(i64, Table, Vec<u8>), Option<Event>>,
     next_no: BTreeMap<i64, CallNo>,
+    turn: Turn,
+    /// The life that the event before fell into: mostly, the next one does, too.
+    pub(super) latest: Option<CallRef>,
     /// Resets of this batch.
     pub(super) resets: Vec<Event>,
     /// When the orphans that this batch adds happened.
@@ -36,6 +39,15 @@ pub(super) struct Batch<'s> {
     pub(super) attribute_days: BTreeSet<i64>,
     /// In which calls users of open files have stays now, or no more.
     pub(super) listed: Vec<Delta>,
+}
+
+/// Which call numbers a part of a batch gives out, so that no two parts give out the same.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Turn {
+    /// Behind the next free number, less than `parts`.
+    pub(super) part: CallNo,
+    /// How many parts there are.
+    pub(super) parts: CallNo,
 }
 
 /// A call: as the files have it, and as the batch leaves it.
@@ -55,7 +67,7 @@ pub(super) struct UserEntry {
 }
 
 impl<'s> Batch<'s> {
-    pub(super) fn new(files: &'s Files, index: &'s Index) -> Batch<'s> {
+    pub(super) fn new(files: &'s Files, index: &'s Index, turn: Turn) -> Batch<'s> {
         Batch {
             files,
             index,
@@ -65,6 +77,8 @@ impl<'s> Batch<'s> {
             users: HashMap::new(),
             singles: BTreeMap::new(),
             next_no: BTreeMap::new(),
+            turn,
+            latest: None,
             resets: Vec::new(),
             orphans: HashMap::new(),
             attribute_days: BTreeSet::new(),
@@ -116,7 +130,7 @@ impl<'s> Batch<'s> {
         match &mut entry.row {
             Some(row) => row.life = life,
             gone => {
-                let second = life.claim(timeline).second;
+                let second = life.claim(timeline.app, &timeline.room).second;
                 *gone = Some(CallRow {
                     app: timeline.app.0,
                     room: timeline.room.clone(),
@@ -141,10 +155,10 @@ impl<'s> Batch<'s> {
     /// A new place on the day of a life's begin.
     pub(super) fn allocate(&mut self, begin: Millis) -> CallRef {
         let day = day(begin);
-        let index = self.index;
-        let next = self.next_no.entry(day).or_insert_with(|| index.next_no(day));
+        let (index, turn) = (self.index, self.turn);
+        let next = self.next_no.entry(day).or_insert_with(|| index.next_no(day) + turn.part);
         let at = CallRef { day, no: *next };
-        *next += 1;
+        *next += turn.parts;
         self.calls.insert(at, CallEntry { old: None, row: None });
         at
     }

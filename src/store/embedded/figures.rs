@@ -145,7 +145,48 @@ struct Change {
 }
 
 /// By file, application and day.
-type SumChanges = BTreeMap<(i64, AppId, i64), Change>;
+#[derive(Debug, Default)]
+pub(super) struct SumChanges(BTreeMap<(i64, AppId, i64), Change>);
+
+impl SumChanges {
+    fn of(&mut self, file: i64, app: AppId, start_s: i64) -> &mut Change {
+        self.0.entry((file, app, start_s)).or_default()
+    }
+
+    /// Adds what another part of the same batch changes.
+    pub(super) fn merge(&mut self, other: SumChanges) {
+        for ((file, app, start_s), by) in other.0 {
+            let change = self.of(file, app, start_s);
+            change.rooms += by.rooms;
+            change.users += by.users;
+            change.entries += by.entries;
+        }
+    }
+
+    /// The sums that a batch leaves, as changes of files and of the index.
+    pub(super) fn write(
+        self,
+        index: &Index,
+        changes: &mut ChangesByDay,
+        deltas: &mut Vec<Delta>,
+    ) -> Result<(), StoreError> {
+        for ((file, app, start_s), change) in self.0 {
+            let old = index.sums.get(app, start_s, file);
+            let new = Sums {
+                rooms: old.rooms.saturating_add_signed(change.rooms),
+                users: old.users.saturating_add_signed(change.users),
+                entries: old.entries.saturating_add_signed(change.entries),
+            };
+            if new != old {
+                let value = (new != Sums::default()).then(|| values::encode_sums(new)).transpose()?;
+                let key = keys::figures(app, start_s);
+                changes.entry(file).or_default().insert((Table::Figures, key), value);
+                deltas.push(Delta::Sums { app, start_s, file, sums: new });
+            }
+        }
+        Ok(())
+    }
+}
 
 /// Whoever entered a room's name on a day: how many calls of each file have entries of each user, and how many such
 /// users and calls each file has. Or by how much that changes.
@@ -269,9 +310,8 @@ impl Batch<'_> {
     pub(super) fn count(
         &mut self,
         moved: Vec<Moved>,
-        changes: &mut ChangesByDay,
         deltas: &mut Vec<Delta>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<SumChanges, StoreError> {
         let mut rooms: HashMap<(AppId, String), Vec<Moved>> = HashMap::new();
         for moved in moved {
             let entry = self.calls.get(&moved.at);
@@ -280,25 +320,11 @@ impl Batch<'_> {
             };
             rooms.entry((AppId(row.app), row.room.clone())).or_default().push(moved);
         }
-        let mut sums = SumChanges::new();
+        let mut sums = SumChanges::default();
         for ((app, room), moved) in rooms {
             self.count_room(app, &room, &moved, &mut sums, deltas)?;
         }
-        for ((file, app, start_s), change) in sums {
-            let old = self.index.sums.get(app, start_s, file);
-            let new = Sums {
-                rooms: old.rooms.saturating_add_signed(change.rooms),
-                users: old.users.saturating_add_signed(change.users),
-                entries: old.entries.saturating_add_signed(change.entries),
-            };
-            if new != old {
-                let value = (new != Sums::default()).then(|| values::encode_sums(new)).transpose()?;
-                let key = keys::figures(app, start_s);
-                changes.entry(file).or_default().insert((Table::Figures, key), value);
-                deltas.push(Delta::Sums { app, start_s, file, sums: new });
-            }
-        }
-        Ok(())
+        Ok(sums)
     }
 
     /// Counts what moved in one room's name.
@@ -313,7 +339,7 @@ impl Batch<'_> {
         for moved in moved {
             for (days, by) in [(&moved.old, -1), (&moved.new, 1)] {
                 for &start_s in days {
-                    sums.entry((moved.at.day, app, start_s)).or_default().entries += by;
+                    sums.of(moved.at.day, app, start_s).entries += by;
                 }
             }
         }
@@ -344,11 +370,11 @@ impl Batch<'_> {
             let users: BTreeSet<&str> = changes.users.keys().map(|(user, _)| user.as_str()).collect();
             for user in users {
                 move_count(entrants.user_counted(user, &changes), |file, by| {
-                    sums.entry((file, app, start_s)).or_default().users += by;
+                    sums.of(file, app, start_s).users += by;
                 });
             }
             move_count(entrants.room_counted(&changes), |file, by| {
-                sums.entry((file, app, start_s)).or_default().rooms += by;
+                sums.of(file, app, start_s).rooms += by;
             });
             let read = read.filter(|entrants| entrants.rows >= REMEMBERED_ROWS_MIN);
             deltas.push(Delta::Entrants { room: room_day, read, changes });

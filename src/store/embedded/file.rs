@@ -24,6 +24,9 @@ pub(super) const MAKING: &str = "making";
 /// The cache while a day is packed: it is written once, in order.
 const CACHE_PACKING_BYTES: usize = 8 << 20;
 
+/// From so many changes on, a second thread writes the largest table meanwhile.
+const APART_CHANGES_MIN: usize = if cfg!(test) { 4 } else { 4_000 };
+
 /// The changes of one batch to one file: by table and key, a new value or none.
 pub(super) type Changes = BTreeMap<(Table, Vec<u8>), Option<Vec<u8>>>;
 
@@ -109,10 +112,23 @@ impl DayFile {
     /// milliseconds, and the kinds of commit are never mixed.
     pub(super) fn commit(&self, changes: &Changes, joint: Option<Joint<'_>>) -> Result<(), StoreError> {
         let tx = begin_write(&self.db)?;
-        let mut rest = changes.iter().peekable();
-        while let Some(&(&(table, _), _)) = rest.peek() {
-            let of_table = std::iter::from_fn(|| rest.next_if(|((other, _), _)| *other == table));
-            if self.is_packed() { repack(&tx, table, of_table)? } else { put(&tx, table, of_table)? }
+        let mut tables: Vec<Table> = changes.keys().map(|(table, _)| *table).collect();
+        tables.dedup();
+        let write = |table: Table| {
+            let behind = changes.range((table, Vec::new())..);
+            let of_table = behind.take_while(|((other, _), _)| *other == table);
+            if self.is_packed() { repack(&tx, table, of_table) } else { put(&tx, table, of_table) }
+        };
+        if changes.len() < APART_CHANGES_MIN {
+            tables.into_iter().try_for_each(write)?;
+        } else {
+            let (largest, others): (Vec<Table>, Vec<Table>) =
+                tables.into_iter().partition(|table| *table == Table::Events);
+            std::thread::scope(|scope| {
+                let apart = scope.spawn(|| largest.into_iter().try_for_each(write));
+                let here = others.into_iter().try_for_each(write);
+                here.and(apart.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            })?;
         }
         if let Some(joint) = joint {
             tx.open_table(META).map_err(failed)?.insert("joint", joint.number).map_err(failed)?;

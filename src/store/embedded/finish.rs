@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{ControlFlow, RangeInclusive};
 
-use super::batch::{Batch, CallEntry, ChangesByDay, user_of};
-use super::figures::Moved;
+use super::batch::{Batch, CallEntry, ChangesByDay, UserEntry, user_of};
+use super::figures::{Moved, SumChanges};
 use super::file::Changes;
 use super::index::{CallRef, Delta, OPEN, reach};
 use super::keys::{self, Key, Table, day};
@@ -20,15 +20,15 @@ pub(super) const LISTED_STAYS_MIN: u32 = 256;
 type RoomName = (AppId, String);
 
 impl Batch<'_> {
-    /// What this batch changes in each file, and in the index once that is durable.
-    pub(super) fn finish(mut self) -> Result<(ChangesByDay, Vec<Delta>), StoreError> {
+    /// What this batch changes in each file, and in the index once that is durable; and by how much in the daily figures.
+    pub(super) fn finish(mut self) -> Result<(ChangesByDay, Vec<Delta>, SumChanges), StoreError> {
         let mut changes = ChangesByDay::new();
         let mut deltas: Vec<Delta> = self.number_deltas().collect();
         let dirty = self.users.iter().filter(|(_, users)| users.values().any(|user| user.dirty));
         deltas.extend(dirty.map(|(&call, _)| Delta::Changed(call)));
         let moved = self.write_users(&mut changes)?;
         self.number()?;
-        self.count(moved, &mut changes, &mut deltas)?;
+        let sums = self.count(moved, &mut deltas)?;
         deltas.append(&mut self.listed);
         for (&at, entry) in &self.calls {
             write_call(at, entry, &mut changes, &mut deltas)?;
@@ -38,31 +38,28 @@ impl Batch<'_> {
             changes.entry(*day).or_default().insert((*table, key.clone()), value);
         }
         self.single_deltas(&mut deltas)?;
-        Ok((changes, deltas))
+        Ok((changes, deltas, sums))
     }
 
     /// Writes every user whose events changed; whose entries moved from one day to another.
     fn write_users(&mut self, changes: &mut ChangesByDay) -> Result<Vec<Moved>, StoreError> {
-        let mut dirty: Vec<(CallRef, String, Vec<Event>, Vec<StayHead>)> = Vec::new();
-        for (&at, users) in &mut self.users {
-            for (user, entry) in users.iter_mut().filter(|(_, entry)| entry.dirty) {
-                let events = std::mem::take(&mut entry.events).into_vec();
-                dirty.push((at, user.clone(), events, std::mem::take(&mut entry.old)));
-            }
-        }
-        dirty.sort_by(|(at, user, ..), (bt, bser, ..)| (at, user).cmp(&(bt, bser)));
+        let mut calls: Vec<(CallRef, BTreeMap<String, UserEntry>)> =
+            std::mem::take(&mut self.users).into_iter().collect();
+        calls.sort_unstable_by_key(|(at, _)| *at);
         let mut moved = Vec::new();
-        for of_call in dirty.chunk_by(|(at, ..), (bt, ..)| at == bt) {
-            let at = of_call[0].0;
+        for (at, users) in calls {
             let is_there = self.call(at)?.is_some();
             let mut listings = Vec::new();
-            for (_, user, events, old) in of_call {
-                let stays = if is_there && !user.is_empty() { told::stays(events) } else { Vec::new() };
-                let new = StayHead::of(&stays);
-                let listing = Listing { user: user.clone(), old: old.clone(), new, stays };
-                self.write_user(at, &listing, events, changes);
-                moved.extend(Moved::between(at, user, &listing.old, &listing.new));
+            for (user, entry) in users.into_iter().filter(|(_, entry)| entry.dirty) {
+                let events = entry.events.into_vec();
+                let stays = if is_there && !user.is_empty() { told::stays(&events) } else { Vec::new() };
+                let listing = Listing { user, old: entry.old, new: StayHead::of(&stays), stays };
+                self.write_user(at, &listing, &events, changes);
+                moved.extend(Moved::between(at, &listing.user, &listing.old, &listing.new));
                 listings.push(listing);
+            }
+            if listings.is_empty() {
+                continue;
             }
             self.list(at, listings, changes)?;
         }
@@ -151,7 +148,7 @@ impl Batch<'_> {
     fn number(&mut self) -> Result<(), StoreError> {
         let mut touched: BTreeMap<RoomName, BTreeSet<i64>> = BTreeMap::new();
         for entry in self.calls.values() {
-            let wanted = |row: &CallRow| row.life.claim(&row.timeline()).second;
+            let wanted = |row: &CallRow| row.claim().second;
             let order = |row: &CallRow| (row.life.start, row.life.begin, row.second);
             if entry.old.as_ref().map(order) == entry.row.as_ref().map(order) && entry.old.is_some() {
                 continue;
@@ -169,7 +166,7 @@ impl Batch<'_> {
                 // Each is numbered around its own second once; it is then among the lives that this batch moved.
                 for (call, timeline, life) in numbered.elsewhere {
                     if met.insert(call) {
-                        seconds.insert(life.claim(&timeline).second);
+                        seconds.insert(life.claim(timeline.app, &timeline.room).second);
                         self.set_life(call, &timeline, life)?;
                     }
                 }
@@ -196,9 +193,8 @@ impl Batch<'_> {
                     rows.push((member, row.clone(), row.timeline()));
                 }
             }
-            let asks_here = |(_, row, timeline): &(CallRef, CallRow, Timeline)| {
-                (first..=last).contains(&row.life.claim(timeline).second)
-            };
+            let asks_here =
+                |(_, row, _): &(CallRef, CallRow, Timeline)| (first..=last).contains(&row.claim().second);
             let (mut rows, elsewhere): (Vec<_>, Vec<_>) = rows.into_iter().partition(asks_here);
             rows.sort_by(|(_, a, at), (_, b, bt)| {
                 let order = |life: &Life, timeline: &Timeline| {
@@ -212,7 +208,7 @@ impl Batch<'_> {
                 };
                 order(&a.life, at).cmp(&order(&b.life, bt))
             });
-            let claims: Vec<Claim> = rows.iter().map(|(_, row, timeline)| row.life.claim(timeline)).collect();
+            let claims: Vec<Claim> = rows.iter().map(|(_, row, _)| row.claim()).collect();
             let given = fold::seconds(&claims);
             let reached = given.iter().copied().max().unwrap_or(last).max(last);
             if reached > last || !self.owners_of(name, last + 1)?.is_empty() {
@@ -235,9 +231,7 @@ impl Batch<'_> {
     /// The lives of a room's name that own or ask for a second.
     fn owners_of(&mut self, (app, room): &RoomName, second: i64) -> Result<BTreeSet<CallRef>, StoreError> {
         let is_owner = |row: &CallRow| {
-            row.app == app.0
-                && row.room == *room
-                && (row.second == second || row.life.claim(&row.timeline()).second == second)
+            row.app == app.0 && row.room == *room && (row.second == second || row.claim().second == second)
         };
         let from = Millis::from_secs(second);
         let mut near = self.calls_of_room_on(*app, room, day(from), from, from.plus(999))?;
@@ -337,11 +331,14 @@ fn places(at: CallRef, row: &CallRow) -> Result<Vec<Placed>, StoreError> {
             Vec::new(),
         ),
     ];
-    let timeline = row.timeline();
-    let own_form = !row.life.recorded || row.life.claim(&timeline).fixed;
-    if own_form && !row.begins_in_its_second() {
-        let day_of_id = Millis::from_secs(row.second).day();
-        places.push((day_of_id, Table::CommIds, room().time(row.second).bytes(), encode_ref(at)));
+    let own_form = !row.life.recorded || row.claim().fixed;
+    if own_form {
+        // One that begins in its second is found by `rooms`.
+        if !row.begins_in_its_second() {
+            let day_of_id = Millis::from_secs(row.second).day();
+            let key = room().time(row.second).bytes();
+            places.push((day_of_id, Table::CommIds, key, encode_ref(at)));
+        }
     } else if let Some(text) = &row.life.name {
         let key = Key::app(app).text(text).bytes();
         places.push((at.day, Table::Texts, key, at.no.to_be_bytes().to_vec()));
@@ -375,6 +372,12 @@ fn write_call(
     deltas.push(Delta::Changed(at));
     let value = entry.row.as_ref().map(values::encode_call);
     changes.entry(at.day).or_default().insert((Table::Calls, Key::call(at.no).bytes()), value);
+    if let (Some(old), Some(new)) = (&entry.old, &entry.row)
+        && old.is_listed_as(new)
+    {
+        deltas.push(Delta::Running { before: old.running(), after: new.running() });
+        return Ok(());
+    }
     let (old, new) = (all_places(at, entry.old.as_ref())?, all_places(at, entry.row.as_ref())?);
     for (day, table, key, _) in old.difference(&new) {
         // Another call may have taken the second meanwhile; its row stands.
@@ -395,6 +398,17 @@ fn write_call(
 }
 
 impl CallRow {
+    fn claim(&self) -> Claim {
+        self.life.claim(AppId(self.app), &self.room)
+    }
+
+    /// Whether all tables list it in the [same places](places) as another version of it.
+    fn is_listed_as(&self, other: &CallRow) -> bool {
+        let listing =
+            |row: &CallRow| (row.life.begin, row.life.start, row.second, row.life.recorded, reach(row));
+        listing(self) == listing(other) && self.life.name == other.life.name
+    }
+
     /// The id that questions name.
     pub(super) fn comm_id(&self) -> CommId {
         self.life.comm_id(&self.timeline(), self.second)

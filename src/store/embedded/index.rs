@@ -231,7 +231,8 @@ impl Index {
                 self.attribute_days.insert(day);
             }
             Delta::NextNo { day, no } => {
-                self.next_no.insert(day, no);
+                let next = self.next_no.entry(day).or_default();
+                *next = no.max(*next);
             }
             Delta::Sums { app, start_s, file, sums } => self.sums.set(app, start_s, file, sums),
             Delta::User { day, key, there } => self.users.apply(day, key, there),

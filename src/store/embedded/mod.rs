@@ -17,6 +17,7 @@ mod finish;
 mod index;
 mod keys;
 mod pack;
+mod parts;
 mod power;
 mod reader;
 mod samples;
@@ -51,10 +52,18 @@ use crate::records::{AppId, Call, CommId, Event, Millis, Session};
 pub struct EmbeddedOptions {
     /// A monotonic clock, to tell how long commits take.
     pub monotonic: Option<fn() -> Duration>,
+    /// Much is written at a time, and little asked: caches may be larger.
+    pub bulk: bool,
     /// Lets tests break the disk.
     pub fault: Fault,
     /// Told of each durable commit.
     pub on_commit: Option<OnCommit>,
+}
+
+impl EmbeddedOptions {
+    const fn cache_new_bytes(&self) -> usize {
+        if self.bulk { CACHE_BULK_BYTES } else { CACHE_NEW_BYTES }
+    }
 }
 
 impl std::fmt::Debug for EmbeddedOptions {
@@ -63,8 +72,13 @@ impl std::fmt::Debug for EmbeddedOptions {
     }
 }
 
-/// The cache of the newest two days' files; each of the others has [`CACHE_OLD_BYTES`].
-const CACHE_NEW_BYTES: usize = 24 << 20;
+/// The cache of the files that most is written to; each of the others has [`CACHE_OLD_BYTES`].
+const CACHE_NEW_BYTES: usize = 16 << 20;
+/// The same while an import runs: up to half of it holds the pages of a batch until its commit, and a batch of 30,000
+/// events changes some 20 MB of them.
+const CACHE_BULK_BYTES: usize = 64 << 20;
+/// Of how many files that is true: of the newest two, or of those that were made last.
+const NEW_FILES_MAX: usize = 2;
 const CACHE_OLD_BYTES: usize = 2 << 20;
 
 /// A data directory, open. One process at a time may hold it.

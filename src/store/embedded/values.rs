@@ -50,6 +50,14 @@ impl CallRow {
         }
     }
 
+    /// Whether an event is part of its timeline.
+    pub(super) fn tells_of(&self, event: &Event) -> bool {
+        self.app == event.app.0
+            && self.room == event.room
+            && self.source == event.source
+            && self.instance == event.instance
+    }
+
     pub(super) fn is_of(&self, timeline: &Timeline) -> bool {
         self.app == timeline.app.0
             && self.room == timeline.room
