@@ -104,7 +104,7 @@ pub(super) fn ask(config: &Config, request: Request, out: &mut dyn Out) -> anyho
     let _inside = runtime.enter();
     let store = match &config.store {
         config::Store::Embedded => serve::open_embedded(&config.data_dir, EmbeddedOptions::default())?,
-        config::Store::ClickHouse(_) => serve::open_store(config, Duration::ZERO, None)?,
+        config::Store::ClickHouse(_) => serve::open_store(config, serve::Purpose::Read)?,
     };
     perform(&store, &config.data_dir, Clock::system(), request, out)
 }

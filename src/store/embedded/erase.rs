@@ -7,14 +7,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
-use super::batch::{Batch, Files, user_of};
+use super::batch::{Batch, Files, Turn, user_of};
+use super::compact;
 use super::file::{DayFile, View};
 use super::index::CallRef;
 use super::keys::{self, CallNo, Key, Table};
 use super::samples::Samples;
 use super::stream::{Stream, Streamed};
 use super::writer::{Records, Writer};
-use super::{Embedded, samples, values};
+use super::{Embedded, samples, told, values};
 use crate::records::fold::{EventSet, Timeline, owner};
 use crate::records::{AppId, Event, Millis, erase};
 use crate::store::{Forgotten, Person, StoreError};
@@ -92,9 +93,10 @@ impl Writer<Records> {
     /// Takes a person out of some calls and rows, in one commit a file.
     fn erase(&self, batch: &OfRoom, person: &Person) -> Result<Forgotten, StoreError> {
         let (forgotten, changes, deltas) = self.shared.with_files(|files, index| {
-            let mut making = Batch::new(files, index);
+            let mut making = Batch::new(files, index, Turn::ALONE);
             let forgotten = making.erase(batch, person)?;
-            let (changes, deltas) = making.finish()?;
+            let (mut changes, mut deltas, sums) = making.finish()?;
+            sums.write(index, &mut changes, &mut deltas)?;
             Ok((forgotten, changes, deltas))
         })?;
         self.make_durable(&changes)?;
@@ -171,10 +173,10 @@ impl Batch<'_> {
         if theirs.is_empty() && of_room == 0 {
             return Ok(None);
         }
-        let stays = self.old_stays(call, &person.user)?;
+        let stays = &self.user(call, &person.user)?.old;
+        forgotten.sessions += stays.iter().filter(|stay| stay.joined <= person.until).count() as u64;
         forgotten.calls += 1;
         forgotten.events += (theirs.len() + of_room) as u64;
-        forgotten.sessions += stays.iter().filter(|stay| stay.joined <= person.until).count() as u64;
         // What stays of the person may have belonged to the life only because of what goes.
         if of_room == 0 && kept.is_empty() && erase::leaves_life_alone(&row.life, theirs.iter()) {
             let entry = self.user(call, &person.user)?;
@@ -215,8 +217,8 @@ fn find(files: &Files, person: &Person) -> Result<BTreeMap<String, OfRoom>, Stor
             let mut tells = false;
             for user in ["", person.user.as_str()] {
                 let key = Key::call(no).text(user).bytes();
-                let decode = |bytes: &[u8]| values::decode_events(bytes, &row, user);
-                let events = view.with(Table::Events, &key, decode)?.unwrap_or_default();
+                let decode = |bytes: &[u8]| told::decode(bytes, Some(&row), user, day);
+                let (_, events) = view.with(Table::Events, &key, decode)?.unwrap_or_default();
                 tells |= events.iter().any(|event| person.is_in(event));
             }
             if tells {
@@ -231,9 +233,10 @@ fn find(files: &Files, person: &Person) -> Result<BTreeMap<String, OfRoom>, Stor
 /// The calls in which a user has a row, or a row of the room holds the name.
 fn candidates(view: &View, user: &str) -> Result<BTreeSet<CallNo>, StoreError> {
     let mut calls = BTreeSet::new();
+    let written = compact::written(user);
     view.scan(Table::Events, &[], None, false, &mut |key, value| {
         let of = user_of(key).unwrap_or_default();
-        if of == user || (of.is_empty() && holds(value, user)) {
+        if of == user || (of.is_empty() && holds(value, &written)) {
             calls.extend(key.first_chunk().map(|no| CallNo::from_be_bytes(*no)));
         }
         ControlFlow::Continue(())
@@ -241,8 +244,8 @@ fn candidates(view: &View, user: &str) -> Result<BTreeSet<CallNo>, StoreError> {
     Ok(calls)
 }
 
-fn holds(value: &[u8], text: &str) -> bool {
-    value.windows(text.len().max(1)).any(|part| part == text.as_bytes())
+fn holds(value: &[u8], text: &[u8]) -> bool {
+    value.windows(text.len().max(1)).any(|part| part == text)
 }
 
 fn find_singles(
@@ -256,7 +259,7 @@ fn find_singles(
         let mut outcome = Ok(());
         view.scan(table, &app.clone().bytes(), Some(&app.end()), false, &mut |_, value| {
             // A body that no rule knows may hold the name in other bytes.
-            if table != Table::Unknown && !holds(value, &person.user) {
+            if table != Table::Unknown && !holds(value, person.user.as_bytes()) {
                 return ControlFlow::Continue(());
             }
             match values::decode_single(value) {

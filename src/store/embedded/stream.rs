@@ -1,6 +1,6 @@
 //! One of the store's two streams: its files in a directory of their own, its queue, its writer.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::fmt::Debug;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
@@ -15,7 +15,7 @@ use super::keys::Content;
 use super::reader::Reader;
 use super::values;
 use super::writer::{Job, Records, Work, Writer};
-use super::{CACHE_NEW_BYTES, CACHE_OLD_BYTES, EmbeddedOptions};
+use super::{CACHE_NEW_BYTES, CACHE_OLD_BYTES, EmbeddedOptions, NEW_FILES_MAX};
 use crate::records::Millis;
 use crate::store::{StoreError, Swept};
 
@@ -80,13 +80,15 @@ pub(super) struct Shared<S: Streamed> {
 pub(super) struct State<S: Streamed> {
     pub(super) files: Option<Files>,
     pub(super) index: S::Index,
+    /// The days whose files have a large cache; the one that was made last is the last.
+    pub(super) new: VecDeque<i64>,
     /// The number of the last batch that changed several files.
     pub(super) joint: u64,
 }
 
 impl<S: Streamed> Default for State<S> {
     fn default() -> State<S> {
-        State { files: None, index: S::Index::default(), joint: 0 }
+        State { files: None, index: S::Index::default(), new: VecDeque::new(), joint: 0 }
     }
 }
 
@@ -115,7 +117,8 @@ impl<S: Streamed> Shared<S> {
     }
 
     /// Opens every file, from nothing.
-    pub(super) fn open_files(&self, fault: &Fault) -> Result<State<S>, StoreError> {
+    pub(super) fn open_files(&self, options: &EmbeddedOptions) -> Result<State<S>, StoreError> {
+        let fault = &options.fault;
         // Whoever put a file in its place may not have come to make its name durable.
         fault.sync_names(Some(&self.dir)).map_err(|error| {
             StoreError::Unavailable(format!(
@@ -136,14 +139,15 @@ impl<S: Streamed> Shared<S> {
         }
         days.sort_unstable();
         let mut files = Files::new();
-        for (newer, &day) in days.iter().rev().enumerate() {
-            let cache = if newer < 2 { CACHE_NEW_BYTES } else { CACHE_OLD_BYTES };
+        let new = days.split_off(days.len().saturating_sub(NEW_FILES_MAX));
+        let old = days.iter().map(|&day| (day, CACHE_OLD_BYTES));
+        for (day, cache) in old.chain(new.iter().map(|&day| (day, options.cache_new_bytes()))) {
             let file = DayFile::open(&self.path(day), S::CONTENT, day, cache, fault)?;
             files.insert(day, Arc::new(file));
         }
         let joint = finish_joint(&files)?;
         let index = S::index(&files)?;
-        Ok(State { files: Some(files), index, joint })
+        Ok(State { files: Some(files), index, new: new.into(), joint })
     }
 }
 
@@ -206,7 +210,7 @@ impl<S: Streamed> Stream<S> {
         let made =
             std::fs::create_dir_all(&shared.dir).and_then(|()| options.fault.sync_names(Some(data_dir)));
         made.map_err(|error| refused(&shared.dir, &error))?;
-        *shared.state.write().unwrap_or_else(PoisonError::into_inner) = shared.open_files(&options.fault)?;
+        *shared.state.write().unwrap_or_else(PoisonError::into_inner) = shared.open_files(&options)?;
         let (jobs, queue) = mpsc::channel(QUEUE_JOBS_MAX);
         let writer = Writer::new(Arc::clone(&shared), options);
         let writer = std::thread::Builder::new()
@@ -308,7 +312,7 @@ pub(super) fn verify<S: Streamed>(data_dir: &Path) -> Result<BTreeSet<i64>, Stor
     if !shared.dir.exists() {
         return Ok(BTreeSet::new());
     }
-    let State { files, index, .. } = shared.open_files(&Fault::default())?;
+    let State { files, index, .. } = shared.open_files(&EmbeddedOptions::default())?;
     let files = files.unwrap_or_default();
     S::verify(&files, &index)?;
     let days: BTreeSet<i64> = files.into_keys().collect();

@@ -2,6 +2,7 @@
 //! answered once its part is durable.
 
 use std::collections::BTreeMap;
+use std::num::NonZero;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::{Arc, PoisonError};
@@ -9,14 +10,14 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::batch::{Batch, ChangesByDay, Files};
+use super::batch::{ChangesByDay, Files};
 use super::disk::Fault;
 use super::file::{Changes, DayFile, Joint, MAKING, pack_rows, put_in_place};
 use super::index::Index;
 use super::keys::{Content, Key, Table};
+use super::parts::{self, Folded};
 use super::stream::{Shared, State, Streamed};
-use super::{CACHE_NEW_BYTES, CACHE_OLD_BYTES, EmbeddedOptions, figures, values};
-use crate::records::fold::Admission;
+use super::{CACHE_OLD_BYTES, EmbeddedOptions, NEW_FILES_MAX, figures, values};
 use crate::records::{Event, Millis};
 use crate::store::{Appended, StoreError, Swept};
 
@@ -59,11 +60,14 @@ impl<S: Streamed> std::fmt::Debug for Work<S> {
 pub(super) struct Writer<S: Streamed> {
     pub(super) shared: Arc<Shared<S>>,
     options: EmbeddedOptions,
+    /// How many may fold one batch.
+    threads: usize,
 }
 
 impl<S: Streamed> Writer<S> {
     pub(super) fn new(shared: Arc<Shared<S>>, options: EmbeddedOptions) -> Writer<S> {
-        Writer { shared, options }
+        let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+        Writer { shared, options, threads }
     }
 
     /// Works until every sender is gone.
@@ -140,7 +144,7 @@ impl<S: Streamed> Writer<S> {
         *self.shared.state.write().unwrap_or_else(PoisonError::into_inner) = State::default();
         let mut outcome = Err(StoreError::Unavailable("the files are being opened again".to_owned()));
         for _ in 0..REOPEN_TRIES_MAX {
-            outcome = self.shared.open_files(&self.options.fault);
+            outcome = self.shared.open_files(&self.options);
             if outcome.is_ok() || self.options.fault.is_off() {
                 break;
             }
@@ -165,6 +169,7 @@ impl<S: Streamed> Writer<S> {
 
     /// Makes a group of batches durable; what each sender is told.
     fn commit(&self, batches: Vec<Vec<S::Item>>) -> Result<Vec<S::Kept>, StoreError> {
+        self.settle()?;
         let started = self.options.monotonic.map(|clock| clock());
         let (kept, new) = S::commit(self, batches)?;
         if let (Some(on_commit), Some(clock), Some(started)) =
@@ -184,10 +189,33 @@ impl<S: Streamed> Writer<S> {
         if !path.exists() {
             DayFile::make(&path, S::CONTENT, self.shared.read().joint, &self.options.fault)?;
         }
-        let file = Arc::new(DayFile::open(&path, S::CONTENT, day, CACHE_NEW_BYTES, &self.options.fault)?);
+        let cache = self.options.cache_new_bytes();
+        let file = Arc::new(DayFile::open(&path, S::CONTENT, day, cache, &self.options.fault)?);
         let mut state = self.shared.state.write().unwrap_or_else(PoisonError::into_inner);
         state.files.get_or_insert_default().insert(day, Arc::clone(&file));
+        state.new.push_back(day);
         Ok(file)
+    }
+
+    /// Gives files a small cache that were new before others were made. Nobody may hold one of them: the engine opens a
+    /// file only once.
+    fn settle(&self) -> Result<(), StoreError> {
+        if self.shared.read().new.len() <= NEW_FILES_MAX {
+            return Ok(());
+        }
+        let mut state = self.shared.state.write().unwrap_or_else(PoisonError::into_inner);
+        while state.new.len() > NEW_FILES_MAX {
+            let Some(day) = state.new.pop_front() else { break };
+            let files = state.files.get_or_insert_default();
+            if files.get(&day).is_none_or(|file| file.sealed) {
+                continue;
+            }
+            drop(files.remove(&day));
+            let path = self.shared.path(day);
+            let file = DayFile::open(&path, S::CONTENT, day, CACHE_OLD_BYTES, &self.options.fault)?;
+            files.insert(day, Arc::new(file));
+        }
+        Ok(())
     }
 
     /// The files of the days before one.
@@ -229,7 +257,8 @@ impl<S: Streamed> Writer<S> {
         if file.sealed {
             self.replace(&file, CACHE_OLD_BYTES, |path, fault| S::write_sealed(&file, path, fault))?;
         } else {
-            self.replace(&file, CACHE_NEW_BYTES, |path, fault| file.write_copy(&file.view()?, path, fault))?;
+            let cache_bytes = self.options.cache_new_bytes();
+            self.replace(&file, cache_bytes, |path, fault| file.write_copy(&file.view()?, path, fault))?;
         }
         Ok(true)
     }
@@ -272,7 +301,6 @@ impl Streamed for Records {
     fn index(files: &Files) -> Result<Index, StoreError> {
         let mut index = Index::default();
         files.values().rev().try_for_each(|file| index.read(file))?;
-        figures::complete_old(files, &mut index)?;
         Ok(index)
     }
 
@@ -285,16 +313,8 @@ impl Streamed for Records {
         writer: &Writer<Records>,
         batches: Vec<Vec<Event>>,
     ) -> Result<(Vec<Appended>, u64), StoreError> {
-        let (appended, changes, deltas) = {
-            let state = writer.shared.read();
-            let Some(files) = &state.files else {
-                return Err(StoreError::Unavailable("the files are being opened again".to_owned()));
-            };
-            let mut batch = Batch::new(files, &state.index);
-            let appended = take_all(&mut batch, batches)?;
-            let (changes, deltas) = batch.finish()?;
-            (appended, changes, deltas)
-        };
+        let Folded { appended, changes, deltas } =
+            writer.shared.with_files(|files, index| parts::fold(files, index, batches, writer.threads))?;
         writer.make_durable(&changes)?;
         let mut state = writer.shared.state.write().unwrap_or_else(PoisonError::into_inner);
         deltas.into_iter().for_each(|delta| state.index.apply(delta));
@@ -308,7 +328,7 @@ impl Streamed for Records {
         let mut swept = Swept::default();
         for file in writer.files_before(horizon.day()) {
             let (all_old, running) = writer.all_before(&file, horizon)?;
-            if !all_old {
+            if !all_old || writer.shared.read().index.tells_of_earlier_calls(file.day) {
                 continue;
             }
             let mut calls = 0;
@@ -325,7 +345,7 @@ impl Streamed for Records {
     }
 
     fn write_sealed(file: &DayFile, path: &Path, fault: &Fault) -> Result<(), StoreError> {
-        file.write_sealed(path, fault, pack_rows)
+        file.write_sealed(path, fault, |view, tx| pack_rows(file.day, view, tx))
     }
 }
 
@@ -380,25 +400,4 @@ impl Writer<Records> {
         }
         Ok((all_before, running))
     }
-}
-
-/// Takes each sender's events in. They go in by time, so that most of them are the next step of their timeline.
-fn take_all(batch: &mut Batch<'_>, batches: Vec<Vec<Event>>) -> Result<Vec<Appended>, StoreError> {
-    let mut appended = vec![Appended::default(); batches.len()];
-    let mut waiting: Vec<Option<(usize, Event)>> = Vec::new();
-    for (sender, events) in batches.into_iter().enumerate() {
-        waiting.extend(events.into_iter().map(|event| Some((sender, event))));
-    }
-    // Places are sorted, not events, which are large.
-    let mut order: Vec<usize> = (0..waiting.len()).collect();
-    let event = |place: &usize| waiting[*place].as_ref().map(|(_, event)| event);
-    order.sort_unstable_by(|a, b| event(a).cmp(&event(b)));
-    for place in order {
-        let Some((sender, event)) = waiting[place].take() else { continue };
-        match batch.take(event)? {
-            Admission::New => appended[sender].new += 1,
-            Admission::Known | Admission::Reworded => appended[sender].duplicate += 1,
-        }
-    }
-    Ok(appended)
 }
