@@ -21,9 +21,13 @@ fn files(dir: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Which files hold these bytes; packed blocks are looked into wherever they stand.
+/// Which files hold a text, or the four bytes of the address that it is; packed blocks are looked into wherever they stand.
 fn holding(dir: &Path, word: &str) -> Vec<String> {
-    let says = |bytes: &[u8]| bytes.windows(word.len()).any(|part| part == word.as_bytes());
+    let octets = word.parse::<std::net::Ipv4Addr>().map(|address| address.octets().to_vec());
+    let forms = [Some(word.as_bytes().to_vec()), octets.ok()];
+    let says = |bytes: &[u8]| {
+        forms.iter().flatten().any(|form| bytes.windows(form.len()).any(|part| part == form.as_slice()))
+    };
     let packed = |bytes: &[u8]| {
         let magic = [0x28, 0xb5, 0x2f, 0xfd];
         let begins = bytes.windows(magic.len()).enumerate().filter(|(_, part)| *part == magic);

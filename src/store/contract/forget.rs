@@ -154,6 +154,23 @@ fn a_person_is_gone_others_stay_and_nobody_brings_the_person_back() {
 }
 
 #[test]
+fn who_is_named_only_by_the_room_in_other_bytes_is_gone_too() {
+    // Rows hold such a name as its sixteen bytes.
+    let name = "6f1c2a34-9b7d-4e55-8a10-c3d2e1f00b42";
+    for subject in Subject::forgetful() {
+        subject.append(&[
+            event("r", name, Kind::RoomCreated, 0),
+            joined("r", "bob", 2),
+            left("r", "bob", 100),
+        ]);
+        assert!(format!("{:?}", subject.answers()).contains(name), "{}", subject.name);
+        assert_eq!(subject.forget(name, at(3_600)).events, 1, "{}", subject.name);
+        assert!(!format!("{:?}", subject.answers()).contains(name), "{}", subject.name);
+        assert_eq!(subject.calls(|_| {}).len(), 1, "{}: bob's call stays", subject.name);
+    }
+}
+
+#[test]
 fn a_leave_that_only_an_erased_join_kept_in_its_call_waits() {
     for subject in Subject::forgetful() {
         subject.append(&[
