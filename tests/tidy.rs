@@ -13,7 +13,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("records",   &[]),
     ("wire",      &[]),
     ("limits",    &[]),
-    ("store",     &["records"]),
+    ("store",     &["records", "limits"]),
     ("ingest",    &["records", "limits", "store"]),
     ("actions",   &["records", "wire", "limits", "store"]),
     ("web",       &["records", "wire", "limits", "store", "actions"]),

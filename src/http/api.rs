@@ -1,6 +1,8 @@
 //! `/`: HTTP to and from the API. Whatever is sent is answered there with status 200; only a body that never comes,
 //! or one that there is no memory for, is answered here.
 
+use std::net::IpAddr;
+
 use hyper::body::Incoming;
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::{Request, StatusCode};
@@ -14,7 +16,7 @@ use crate::wire;
 const TRACE_ID: HeaderName = HeaderName::from_static("x-tc-traceid");
 
 impl<S: Store + 'static> Server<S> {
-    pub(super) async fn answer(&self, request: Request<Incoming>) -> Reply {
+    pub(super) async fn answer(&self, request: Request<Incoming>, peer: IpAddr) -> Reply {
         let stopwatch = self.clock.stopwatch();
         let (head, body) = request.into_parts();
         let mut share = self.budget.share();
@@ -34,7 +36,8 @@ impl<S: Store + 'static> Server<S> {
             body,
         };
         let id = self.ids.next();
-        let reply = self.api.answer(&request, self.clock.now(), id).await;
+        let from = self.watch.from(self.watch.client(peer, &head.headers));
+        let reply = self.api.answer_from(&from, &request, self.clock.now(), id).await;
 
         let took_us = stopwatch.elapsed_us();
         let code = reply.code.map(wire::ErrorCode::wire);

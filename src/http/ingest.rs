@@ -1,12 +1,13 @@
 //! `/ingest/…`: HTTP to and from the sources. A delivery is acknowledged after the store has it, and only then.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_MAX_AGE, CONTENT_ENCODING, HeaderMap, HeaderValue,
+    ACCESS_CONTROL_MAX_AGE, CONTENT_ENCODING, HeaderMap, HeaderValue, RETRY_AFTER,
 };
 use hyper::{Method, Request, StatusCode};
 
@@ -14,6 +15,7 @@ use super::body::{self, BodyError, Share};
 use super::bounds::LARGE_BODY_BYTES;
 use super::{HangUp, Reply, Server, failure, json, later, not_allowed, plain, without_body};
 use crate::ingest::{self, Acknowledge, Endpoint, Head, Ingest, Parsed, Rejected, Size};
+use crate::limits::From;
 use crate::records::Millis;
 use crate::store::{Appended, Store, StoreError};
 
@@ -28,8 +30,8 @@ const BODY: &str = "body";
 /// The store could not take it.
 const STORE: &str = "store";
 
-/// Headers by which a proxy says that it passes something on.
-const PROXIES: [&str; 4] = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
+/// What a sender is told to wait whose address has failed too often: until the minute is over.
+const FAILURES_RETRY_AFTER_S: &str = "60";
 
 /// How long, in seconds, a browser may remember that it may post here.
 const PREFLIGHT_AGE_S: &str = "7200";
@@ -40,11 +42,11 @@ impl<S: Store + 'static> Server<S> {
         self: &Arc<Self>,
         endpoint: &'static Endpoint,
         tail: Option<&str>,
-        is_local: bool,
+        peer: IpAddr,
         request: Request<Incoming>,
     ) -> Result<Reply, HangUp> {
         let mut reply = match *request.method() {
-            Method::POST => self.take(endpoint, tail, is_local, request).await?,
+            Method::POST => self.take(endpoint, tail, peer, request).await?,
             Method::OPTIONS if endpoint.cross_origin => preflight(),
             _ if endpoint.cross_origin => not_allowed("POST, OPTIONS"),
             _ => not_allowed("POST"),
@@ -60,19 +62,28 @@ impl<S: Store + 'static> Server<S> {
         self: &Arc<Self>,
         endpoint: &'static Endpoint,
         tail: Option<&str>,
-        is_local: bool,
+        peer: IpAddr,
         request: Request<Incoming>,
     ) -> Result<Reply, HangUp> {
         let (head, body) = request.into_parts();
         let query = head.uri.query().unwrap_or_default().as_bytes();
         let query = form_urlencoded::parse(query).map(|(key, value)| (key.into_owned(), value.into_owned()));
         let (tail, query) = (tail.map(str::to_owned), query.collect());
-        // Behind a proxy on this machine everybody has its address.
-        let is_local = is_local && !PROXIES.iter().any(|name| head.headers.contains_key(*name));
-        let arrival = Arrival { tail, query, headers: head.headers, is_local };
-        if let Err(rejected) = arrival.head(self.clock.now(), |head| (endpoint.admit)(&self.ingest, head)) {
-            return Ok(self.reject(&rejected, endpoint));
-        }
+        let client = self.watch.client(peer, &head.headers);
+        let from = self.watch.from(client);
+        let arrival = Arrival { tail, query, headers: head.headers, is_local: client.is_local };
+        let ingest = self.ingest.get();
+        let admitted = arrival.head(self.clock.now(), |head| {
+            let claimed = (endpoint.claims)(head);
+            if !from.may_try(endpoint.path, claimed.as_bytes()) {
+                return Err(Rejected::TooManyFailures);
+            }
+            (endpoint.admit)(&ingest, head).map(|()| claimed.into_owned())
+        });
+        let claimed = match admitted {
+            Ok(claimed) => claimed,
+            Err(rejected) => return Ok(self.reject(&rejected, endpoint, &from)),
+        };
         let gzip = match arrival.packing() {
             Packing::None => false,
             Packing::Gzip if endpoint.gzip => true,
@@ -97,28 +108,31 @@ impl<S: Store + 'static> Server<S> {
             Err(error) => return self.no_body(error, endpoint),
         };
         let received = self.clock.now();
-        let delivery = Delivery { endpoint, arrival: Arc::new(arrival), gzip, body, received, limit_bytes };
+        let arrival = Arc::new(arrival);
+        let delivery = Delivery { endpoint, ingest, arrival, gzip, body, received, limit_bytes };
         match self.parse(delivery, &mut share).await {
-            Ok(parsed) => self.keep(parsed, received, endpoint).await,
-            Err(Unread::Rejected(rejected)) => Ok(self.reject(&rejected, endpoint)),
+            Ok(parsed) => {
+                from.succeeded(endpoint.path, claimed.as_bytes());
+                self.keep(parsed, received, endpoint).await
+            }
+            Err(Unread::Rejected(rejected)) => Ok(self.reject(&rejected, endpoint, &from)),
             Err(Unread::NoBody(error)) => self.no_body(error, endpoint),
         }
     }
 
     /// Unpacks and parses. For an unpacked body memory is reserved as it says of itself; where it is larger than
     /// that, once more for the largest that is allowed.
-    async fn parse(self: &Arc<Self>, delivery: Delivery, share: &mut Share<'_>) -> Result<Parsed, Unread> {
+    async fn parse(&self, delivery: Delivery, share: &mut Share<'_>) -> Result<Parsed, Unread> {
         let limit_bytes = delivery.limit_bytes;
         let mut unpacked_bytes = if delivery.gzip { delivery.told_bytes().min(limit_bytes) } else { 0 };
         loop {
             let bytes = delivery.body.len() + unpacked_bytes;
             share.hold(bytes).map_err(Unread::NoBody)?;
             let parsed = if bytes < LARGE_BODY_BYTES {
-                delivery.parse(&self.ingest, unpacked_bytes)
+                delivery.parse(unpacked_bytes)
             } else {
-                let (server, delivery) = (Arc::clone(self), delivery.clone());
-                let parsing =
-                    tokio::task::spawn_blocking(move || delivery.parse(&server.ingest, unpacked_bytes));
+                let delivery = delivery.clone();
+                let parsing = tokio::task::spawn_blocking(move || delivery.parse(unpacked_bytes));
                 parsing.await.map_err(|_| Unread::NoBody(BodyError::Broken))?
             };
             match parsed {
@@ -174,11 +188,18 @@ impl<S: Store + 'static> Server<S> {
         }
     }
 
-    fn reject(&self, rejected: &Rejected, endpoint: &Endpoint) -> Reply {
+    fn reject(&self, rejected: &Rejected, endpoint: &Endpoint, from: &From<'_>) -> Reply {
+        if rejected.is_of_proof() {
+            from.failed();
+        }
         self.metrics.refused(rejected.name(), 1);
         tracing::info!(reason = rejected.name(), path = endpoint.path, "refused a delivery");
         let status = StatusCode::from_u16(rejected.status()).unwrap_or(StatusCode::BAD_REQUEST);
-        failure(status, &rejected.to_string())
+        let mut reply = failure(status, &rejected.told());
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(FAILURES_RETRY_AFTER_S));
+        }
+        reply
     }
 
     fn not_stored(&self, error: &StoreError, endpoint: &Endpoint) -> Result<Reply, HangUp> {
@@ -247,6 +268,7 @@ impl Arrival {
 #[derive(Clone)]
 struct Delivery {
     endpoint: &'static Endpoint,
+    ingest: Arc<Ingest>,
     arrival: Arc<Arrival>,
     gzip: bool,
     body: Bytes,
@@ -262,7 +284,7 @@ impl Delivery {
         told.map_or(0, |bytes| bytes.iter().rev().fold(0, |number, byte| (number << 8) | usize::from(*byte)))
     }
 
-    fn parse(&self, ingest: &Ingest, unpacked_bytes_max: usize) -> Result<Parsed, Rejected> {
+    fn parse(&self, unpacked_bytes_max: usize) -> Result<Parsed, Rejected> {
         let unpacked;
         let body: &[u8] = if self.gzip {
             unpacked = ingest::gunzip(&self.body, unpacked_bytes_max)?;
@@ -270,6 +292,6 @@ impl Delivery {
         } else {
             &self.body
         };
-        self.arrival.head(self.received, |head| (self.endpoint.take)(ingest, head, body))
+        self.arrival.head(self.received, |head| (self.endpoint.take)(&self.ingest, head, body))
     }
 }

@@ -15,6 +15,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::Server;
 use super::patience::Patient;
+use super::tls::Tls;
 use crate::store::Store;
 
 /// Connections that the kernel holds before they are accepted.
@@ -37,7 +38,7 @@ pub fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
 pub async fn serve<S: Store + 'static>(
     server: Arc<Server<S>>,
     listener: TcpListener,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Arc<Tls>>,
     stop: impl Future<Output = ()>,
 ) {
     let most = u32::try_from(server.bounds.connections).unwrap_or(u32::MAX);
@@ -49,7 +50,7 @@ pub async fn serve<S: Store + 'static>(
             let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
             match listener.accept().await {
                 Ok((stream, peer)) => {
-                    open(&server, stream, peer.ip(), tls.clone(), permit);
+                    open(&server, stream, peer.ip(), tls.as_deref().map(Tls::acceptor), permit);
                 }
                 Err(error) => {
                     tracing::warn!(%error, "could not accept a connection");

@@ -38,13 +38,14 @@ impl<S: Store + 'static> Server<S> {
             Err(error) => return without_body(error),
         };
         let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
+        let client = self.watch.client(peer, &head.headers);
         let asked = Asked {
             method,
             path: head.uri.path(),
             query: head.uri.query().unwrap_or_default(),
             header: &header,
             body: &body,
-            peer,
+            peer: client.address,
             is_tls: self.is_tls,
             now: self.clock.now(),
         };
@@ -54,7 +55,17 @@ impl<S: Store + 'static> Server<S> {
                 Err(shown) => reply(shown, false),
             };
         }
+        let from = self.watch.from(client);
+        let is_attempt = method == web::Method::Post && asked.path == web::LOGIN_PATH;
+        if is_attempt && !from.may_try(asked.path, b"") {
+            return reply(pages.refuse(&asked), false);
+        }
         let shown = pages.answer(&asked).await;
+        match shown.status {
+            401 if is_attempt => from.failed(),
+            303 if is_attempt => from.succeeded(asked.path, b""),
+            _ => {}
+        }
         let may_pack = header(ACCEPT_ENCODING.as_str()).is_some_and(|all| all.contains("gzip"));
         reply(shown, may_pack)
     }

@@ -160,7 +160,7 @@ fn start(bounds: Bounds, store: Moody) -> Running {
     start_with(bounds, store, None)
 }
 
-fn start_with(bounds: Bounds, store: Moody, tls: Option<tokio_rustls::TlsAcceptor>) -> Running {
+fn start_with(bounds: Bounds, store: Moody, tls: Option<Arc<tls::Tls>>) -> Running {
     let key = Key {
         secret_id: SECRET_ID.to_owned(),
         secret_key: Secret::new(SECRET_KEY),
@@ -586,8 +586,9 @@ async fn requests_that_never_end_do_not_hold_up_the_stop() {
 #[tokio::test]
 async fn https_is_spoken_with_a_certificate() {
     let file = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/tls").join(name);
-    let acceptor = tls::acceptor(&file("cert.pem"), &file("key.pem")).expect("certificate and key fit");
-    let server = start_with(small(), Moody::good(), Some(acceptor));
+    let dir = server::temporary();
+    let acceptor = tls::acceptor(&file("cert.pem"), &server::tls_key(dir.path())).expect("they fit");
+    let server = start_with(small(), Moody::good(), Some(Arc::new(tls::Tls::new(acceptor))));
 
     use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, pem::PemObject as _};
     use tokio_rustls::rustls::{ClientConfig, RootCertStore};
@@ -607,10 +608,15 @@ async fn https_is_spoken_with_a_certificate() {
 fn certificate_and_key_that_cannot_be_used_are_told() {
     let file = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/tls").join(name);
     let check = |cert: &str, key: &str, part: &str| {
-        let error = tls::acceptor(&file(cert), &file(key)).err().expect("refused").to_string();
+        let error = tls::acceptor(&file(cert), Path::new(key)).err().expect("refused").to_string();
         assert!(error.contains(part), "{error}");
     };
-    check("none.pem", "key.pem", "none.pem");
-    check("key.pem", "key.pem", "no certificate");
-    check("cert.pem", "cert.pem", "cert.pem: ");
+    let dir = server::temporary();
+    let key = server::tls_key(dir.path());
+    let key = key.to_str().expect("text");
+    check("none.pem", key, "none.pem");
+    check("key.pem", key, "no certificate");
+    std::fs::write(key, "nothing").expect("written");
+    check("cert.pem", key, "key.pem: ");
+    check("cert.pem", "none", "none: ");
 }
