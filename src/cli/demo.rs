@@ -57,8 +57,8 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         say(&introduction(&key, &hints::host(listener.local_addr()?), clock.now()));
         tokio::spawn(go_on(story, Arc::clone(&store), clock));
         let metrics = Arc::new(http::metrics());
-        serve(&config, Running { store, listener, clock, metrics, files: super::serve::raise_file_limit() })
-            .await
+        super::serve::raise_file_limit();
+        serve(&config, Running { store, listener, clock, metrics }).await
     })?;
     Ok(ExitCode::SUCCESS)
 }

@@ -50,7 +50,7 @@ pub(super) fn run(arguments: &Arguments, surroundings: &Surroundings) -> anyhow:
         config.accounts = first.accounts();
     }
     let clock = arguments.clock.map_or(Clock::system(), |secs| Clock::standing_at(i64::from(secs)));
-    let files = raise_file_limit();
+    raise_file_limit();
     runtime()?.block_on(async {
         let listener =
             listen::bind(config.listen).with_context(|| format!("cannot listen on {}", config.listen))?;
@@ -60,7 +60,7 @@ pub(super) fn run(arguments: &Arguments, surroundings: &Surroundings) -> anyhow:
         settings::say_doubts(&config);
         let metrics = Arc::new(http::metrics());
         let store = open(&config, arguments.memory, &metrics)?;
-        serve(&config, Running { store: Arc::new(store), listener, clock, metrics, files }).await
+        serve(&config, Running { store: Arc::new(store), listener, clock, metrics }).await
     })?;
     Ok(ExitCode::SUCCESS)
 }
@@ -147,13 +147,11 @@ pub(super) struct Running {
     pub(super) listener: TcpListener,
     pub(super) clock: Clock,
     pub(super) metrics: Arc<Metrics>,
-    /// Connections that the process may open.
-    pub(super) files: usize,
 }
 
 /// Serves until the process is told to stop.
 pub(super) async fn serve(config: &Config, running: Running) -> anyhow::Result<()> {
-    let Running { store, listener, clock, metrics, files } = running;
+    let Running { store, listener, clock, metrics } = running;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let acceptor = match &config.tls {
@@ -161,9 +159,7 @@ pub(super) async fn serve(config: &Config, running: Running) -> anyhow::Result<(
         None => None,
     };
     let api = Api::new(settings::policy(config), Arc::clone(&store));
-    let mut bounds = Bounds::default();
-    bounds.connections = bounds.connections.min(files);
-    bounds.watchers = bounds.watchers.min(bounds.connections / 4);
+    let bounds = bounds(&config.limits, files_left());
     let ids = Ids::new(random()?);
     let mut server = Server::new(
         api,
@@ -192,6 +188,22 @@ pub(super) async fn serve(config: &Config, running: Running) -> anyhow::Result<(
     housekeeping.abort();
     tracing::info!("stopped");
     Ok(())
+}
+
+/// What senders can make the server hold or wait for, as the settings say and the system lets it.
+fn bounds(limits: &config::Limits, files: usize) -> Bounds {
+    let (seconds, count) = (|seconds: u32| Duration::from_secs(seconds.into()), |count: u32| count as usize);
+    let default = Bounds::default();
+    let connections = count(limits.connections).min(files);
+    Bounds {
+        connections,
+        watchers: default.watchers.min(connections / 4),
+        head_bytes: count(limits.head_kib) << 10,
+        head_timeout: seconds(limits.head_seconds),
+        body_timeout: seconds(limits.body_seconds),
+        bodies_bytes: count(limits.bodies_mib) << 20,
+        ..default
+    }
 }
 
 /// Who may see the pages.
@@ -250,17 +262,23 @@ async fn keep_house(store: Arc<AnyStore>, retention_days: u32, clock: Clock) {
     }
 }
 
-/// Files that are needed for other things than connections.
-const OTHER_FILES: u64 = 128;
+/// Files that are left for other things than connections: new days, and the moment in which one is packed.
+const OTHER_FILES: usize = 128;
 
-/// Lets the process open as many files as it may; the connections that leaves room for.
-pub(super) fn raise_file_limit() -> usize {
+/// Lets the process open as many files as it may. Where that fails, the present limit stays, which is enough to serve.
+pub(super) fn raise_file_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    // Where raising fails, the present limit stays, which is enough to serve.
-    let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).is_ok();
-    let files = if raised { maximum } else { current };
-    files.map_or(usize::MAX, |files| {
-        usize::try_from(files.saturating_sub(OTHER_FILES).max(1)).unwrap_or(usize::MAX)
-    })
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+}
+
+/// How many connections the process may open beside the files that it has open, of which a store has some for each day.
+fn files_left() -> usize {
+    use rustix::process::{Resource, getrlimit};
+    let Some(most) = getrlimit(Resource::Nofile).current else { return usize::MAX };
+    // Where the system does not tell what is open, that is taken to be little.
+    let open = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
+    let left = usize::try_from(most).unwrap_or(usize::MAX).saturating_sub(open);
+    // Of few files, half.
+    (left - OTHER_FILES.min(left / 2)).max(1)
 }

@@ -89,6 +89,16 @@ pub struct Limits {
     pub user_window_hours: u32,
     /// The longest window of questions about rooms.
     pub room_window_hours: u32,
+    /// How many connections are open at most.
+    pub connections: u32,
+    /// The largest head of a request, in KiB.
+    pub head_kib: u32,
+    /// How long a head may take, in seconds.
+    pub head_seconds: u32,
+    /// How long a body may take, in seconds.
+    pub body_seconds: u32,
+    /// All bodies in memory at one time, in MiB.
+    pub bodies_mib: u32,
 }
 
 /// The web page.
@@ -286,6 +296,11 @@ impl<'a> Typed<'a> {
                 history_days: self.number("limits.history_days")?,
                 user_window_hours: self.number("limits.user_window_hours")?,
                 room_window_hours: self.number("limits.room_window_hours")?,
+                connections: self.number("limits.connections")?,
+                head_kib: self.number("limits.head_kib")?,
+                head_seconds: self.number("limits.head_seconds")?,
+                body_seconds: self.number("limits.body_seconds")?,
+                bodies_mib: self.number("limits.bodies_mib")?,
             },
             client_ip: match self.text("privacy.client_ip")?.unwrap_or_default() {
                 "mask" => ClientIpPolicy::Mask,

@@ -26,8 +26,17 @@ fn nothing_given_is_the_defaults() {
     assert_eq!(config.listen.to_string(), "127.0.0.1:9180");
     assert_eq!(config.data_dir, Path::new("rollbook-data"));
     assert_eq!(config.retention_days, 14);
-    let limits =
-        Limits { requests_per_second: 20, history_days: 14, user_window_hours: 4, room_window_hours: 24 };
+    let limits = Limits {
+        requests_per_second: 20,
+        history_days: 14,
+        user_window_hours: 4,
+        room_window_hours: 24,
+        connections: 16_384,
+        head_kib: 64,
+        head_seconds: 30,
+        body_seconds: 30,
+        bodies_mib: 256,
+    };
     assert_eq!(config.limits, limits);
     assert_eq!(config.client_ip, ClientIpPolicy::Keep);
     assert_eq!(config.ui, Ui { enabled: true, password_file: None });
@@ -44,8 +53,17 @@ fn everything_given_is_taken() {
     assert_eq!(config.public_hosts, ["calls.example.com"]);
     assert_eq!(config.regions, ["xx-here"]);
     assert_eq!(config.tls, Some(Tls { cert_file: "cert.pem".into(), key_file: "/etc/key.pem".into() }));
-    let limits =
-        Limits { requests_per_second: 0, history_days: 90, user_window_hours: 5, room_window_hours: 25 };
+    let limits = Limits {
+        requests_per_second: 0,
+        history_days: 90,
+        user_window_hours: 5,
+        room_window_hours: 25,
+        connections: 100,
+        head_kib: 16,
+        head_seconds: 7,
+        body_seconds: 8,
+        bodies_mib: 128,
+    };
     assert_eq!(config.limits, limits);
     assert_eq!(config.client_ip, ClientIpPolicy::Mask);
     assert_eq!(config.ui, Ui { enabled: false, password_file: Some("pw".into()) });

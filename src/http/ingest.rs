@@ -6,15 +6,16 @@ use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_MAX_AGE, CONTENT_ENCODING, HeaderMap, HeaderValue,
+    ACCESS_CONTROL_MAX_AGE, CONNECTION, CONTENT_ENCODING, HeaderMap, HeaderValue,
 };
 use hyper::{Method, Request, StatusCode};
 
 use super::body::{self, BodyError, Share};
-use super::bounds::LARGE_BODY_BYTES;
+use super::bounds::{LARGE_BODY_BYTES, SPARED_SHARE};
+use super::connections::Standing;
 use super::{HangUp, Reply, Server, failure, json, later, not_allowed, plain, without_body};
 use crate::ingest::{self, Acknowledge, Endpoint, Head, Ingest, Parsed, Rejected, Size};
-use crate::records::Millis;
+use crate::records::{Event, Millis};
 use crate::store::{Appended, Store, StoreError};
 
 /// The values of the label `reason`, beside those of [`Rejected::NAMES`]: what is refused before or after it.
@@ -31,6 +32,10 @@ const STORE: &str = "store";
 /// Headers by which a proxy says that it passes something on.
 const PROXIES: [&str; 4] = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
 
+/// What an event takes in memory, its texts included; and a value of a measurement with its time.
+const EVENT_BYTES: usize = size_of::<Event>() + 160;
+const VALUE_BYTES: usize = 16;
+
 /// How long, in seconds, a browser may remember that it may post here.
 const PREFLIGHT_AGE_S: &str = "7200";
 
@@ -42,9 +47,10 @@ impl<S: Store + 'static> Server<S> {
         tail: Option<&str>,
         is_local: bool,
         request: Request<Incoming>,
+        standing: &Standing,
     ) -> Result<Reply, HangUp> {
         let mut reply = match *request.method() {
-            Method::POST => self.take(endpoint, tail, is_local, request).await?,
+            Method::POST => self.take(endpoint, tail, is_local, request, standing).await?,
             Method::OPTIONS if endpoint.cross_origin => preflight(),
             _ if endpoint.cross_origin => not_allowed("POST, OPTIONS"),
             _ => not_allowed("POST"),
@@ -62,6 +68,7 @@ impl<S: Store + 'static> Server<S> {
         tail: Option<&str>,
         is_local: bool,
         request: Request<Incoming>,
+        standing: &Standing,
     ) -> Result<Reply, HangUp> {
         let (head, body) = request.into_parts();
         let query = head.uri.query().unwrap_or_default().as_bytes();
@@ -90,8 +97,8 @@ impl<S: Store + 'static> Server<S> {
             Size::Callback => self.bounds.callback_body_bytes,
             Size::Batch => self.bounds.events_body_bytes,
         };
-        let mut share = self.budget.share();
-        let cap = self.cap(limit_bytes, &arrival.headers);
+        let mut share = self.budget.share(self.bounds.bodies_bytes / SPARED_SHARE);
+        let cap = self.cap(limit_bytes, &arrival.headers, standing);
         let body = match body::read(body, cap, &mut share).await {
             Ok(body) => body,
             Err(error) => return self.no_body(error, endpoint),
@@ -99,7 +106,11 @@ impl<S: Store + 'static> Server<S> {
         let received = self.clock.now();
         let delivery = Delivery { endpoint, arrival: Arc::new(arrival), gzip, body, received, limit_bytes };
         match self.parse(delivery, &mut share).await {
-            Ok(parsed) => self.keep(parsed, received, endpoint).await,
+            // The body is gone; what it told takes more than it did, until the store has it.
+            Ok(parsed) => match share.fit(bytes_of(&parsed)) {
+                Ok(()) => self.keep(parsed, received, endpoint).await,
+                Err(error) => self.no_body(error, endpoint),
+            },
             Err(Unread::Rejected(rejected)) => Ok(self.reject(&rejected, endpoint)),
             Err(Unread::NoBody(error)) => self.no_body(error, endpoint),
         }
@@ -109,6 +120,7 @@ impl<S: Store + 'static> Server<S> {
     /// that, once more for the largest that is allowed.
     async fn parse(self: &Arc<Self>, delivery: Delivery, share: &mut Share<'_>) -> Result<Parsed, Unread> {
         let limit_bytes = delivery.limit_bytes;
+        let mut turn = None;
         let mut unpacked_bytes = if delivery.gzip { delivery.told_bytes().min(limit_bytes) } else { 0 };
         loop {
             let bytes = delivery.body.len() + unpacked_bytes;
@@ -116,6 +128,10 @@ impl<S: Store + 'static> Server<S> {
             let parsed = if bytes < LARGE_BODY_BYTES {
                 delivery.parse(&self.ingest, unpacked_bytes)
             } else {
+                if turn.is_none() {
+                    // Only closed when the server is gone.
+                    turn = self.parsing.acquire().await.ok();
+                }
                 let (server, delivery) = (Arc::clone(self), delivery.clone());
                 let parsing =
                     tokio::task::spawn_blocking(move || delivery.parse(&server.ingest, unpacked_bytes));
@@ -166,10 +182,20 @@ impl<S: Store + 'static> Server<S> {
         Ok(appended)
     }
 
+    /// What may be better next time must be sent again: some senders take a 408 for the end of it, and Janus any status.
     fn no_body(&self, error: BodyError, endpoint: &Endpoint) -> Result<Reply, HangUp> {
         self.metrics.refused(if error == BodyError::TooLarge { "too_large" } else { BODY }, 1);
+        let is_final = match error {
+            BodyError::TooLarge | BodyError::Broken => true,
+            BodyError::TooSlow | BodyError::NoRoom => false,
+        };
         match endpoint.acknowledge {
-            Acknowledge::CodeOrNothing if error == BodyError::NoRoom => Err(HangUp),
+            Acknowledge::CodeOrNothing if !is_final => Err(HangUp),
+            Acknowledge::Code | Acknowledge::Lines if !is_final => {
+                let mut reply = later("the body could not be taken; send it again");
+                reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                Ok(reply)
+            }
             Acknowledge::Code | Acknowledge::Lines | Acknowledge::CodeOrNothing => Ok(without_body(error)),
         }
     }
@@ -191,6 +217,12 @@ impl<S: Store + 'static> Server<S> {
             }
         }
     }
+}
+
+/// About how much memory it takes.
+fn bytes_of(parsed: &Parsed) -> usize {
+    let values = usize::try_from(parsed.values()).unwrap_or(usize::MAX / VALUE_BYTES);
+    parsed.events.len() * EVENT_BYTES + values.saturating_mul(VALUE_BYTES)
 }
 
 /// What a browser is told that asks whether a page may post here.

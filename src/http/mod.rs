@@ -8,6 +8,7 @@ mod api;
 mod body;
 mod bounds;
 mod client;
+mod connections;
 mod ids;
 mod ingest;
 pub mod listen;
@@ -39,6 +40,7 @@ use crate::web::Web;
 use crate::wire::ErrorCode;
 use body::{BodyError, Budget, Cap};
 use bounds::RETRY_AFTER_S;
+use connections::{Connections, Standing};
 use stream::Reel;
 
 /// A reply: whole, apart from those that go on.
@@ -71,7 +73,10 @@ pub struct Server<S> {
     ids: Ids,
     metrics: Arc<Metrics>,
     bounds: Bounds,
-    budget: Budget,
+    budget: Arc<Budget>,
+    connections: Arc<Connections>,
+    /// Large bodies that may be parsed at one time: questions need the other cores.
+    parsing: Semaphore,
     /// Replies that go on, as many as may be at one time.
     watchers: Arc<Semaphore>,
     /// Set once the server stops.
@@ -89,6 +94,8 @@ impl<S: Store + 'static> Server<S> {
         metrics: Arc<Metrics>,
         bounds: Bounds,
     ) -> Server<S> {
+        let budget = Arc::new(Budget::new(bounds.bodies_bytes));
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Server {
             api,
             pages: None,
@@ -99,7 +106,9 @@ impl<S: Store + 'static> Server<S> {
             ids,
             metrics,
             bounds,
-            budget: Budget::new(bounds.bodies_bytes),
+            connections: Arc::new(Connections::new(Arc::clone(&budget))),
+            budget,
+            parsing: Semaphore::new(cores.saturating_sub(1).max(1)),
             watchers: Arc::new(Semaphore::new(bounds.watchers)),
             stopping: watch::Sender::new(false),
         }
@@ -113,10 +122,31 @@ impl<S: Store + 'static> Server<S> {
     }
 
     /// Answers one request.
-    async fn respond(self: &Arc<Self>, request: Request<Incoming>, peer: IpAddr) -> Result<Reply, HangUp> {
+    async fn respond(
+        self: &Arc<Self>,
+        request: Request<Incoming>,
+        peer: IpAddr,
+        standing: &Standing,
+    ) -> Result<Reply, HangUp> {
+        if standing.begins() {
+            // Who sends a thousand requests at once waits for its turn with each of them, as everybody does.
+            tokio::task::yield_now().await;
+        }
+        let reply = self.reply(request, peer, standing).await;
+        standing.ends();
+        reply
+    }
+
+    /// Every path.
+    async fn reply(
+        self: &Arc<Self>,
+        request: Request<Incoming>,
+        peer: IpAddr,
+        standing: &Standing,
+    ) -> Result<Reply, HangUp> {
         Ok(match (request.uri().path(), request.method()) {
             ("/", _) if self.pages.is_some() && pages::is_browser(&request) => pages::redirect(),
-            ("/", _) => self.answer(request).await,
+            ("/", _) => self.answer(request, standing).await,
             ("/healthz", &Method::GET | &Method::HEAD) => plain(StatusCode::OK, "ok\n"),
             ("/readyz", &Method::GET | &Method::HEAD) => self.ready().await,
             ("/metrics", &Method::GET | &Method::HEAD) => self.show_metrics().await,
@@ -126,11 +156,11 @@ impl<S: Store + 'static> Server<S> {
                 Some((endpoint, tail)) => {
                     let tail = tail.map(str::to_owned);
                     let is_local = peer.to_canonical().is_loopback();
-                    self.ingest(endpoint, tail.as_deref(), is_local, request).await?
+                    self.ingest(endpoint, tail.as_deref(), is_local, request, standing).await?
                 }
                 None => match &self.pages {
                     Some(pages) if path == "/ui" || path.starts_with("/ui/") => {
-                        self.page(pages, peer, request).await
+                        self.page(pages, peer, request, standing).await
                     }
                     _ => failure(StatusCode::NOT_FOUND, "there is nothing at this path"),
                 },
@@ -163,10 +193,10 @@ impl<S: Store + 'static> Server<S> {
     }
 
     /// What the body of a request may be, up to `bytes`.
-    fn cap(&self, bytes: usize, headers: &HeaderMap) -> Cap {
+    fn cap<'a>(&self, bytes: usize, headers: &HeaderMap, standing: &'a Standing) -> Cap<'a> {
         // Who asks first whether to send need not be read out.
         let discarded_bytes = if headers.contains_key(EXPECT) { 0 } else { self.bounds.discarded_bytes };
-        Cap { bytes, discarded_bytes, timeout: self.bounds.body_timeout }
+        Cap { bytes, discarded_bytes, timeout: self.bounds.body_timeout, standing }
     }
 }
 
