@@ -91,6 +91,7 @@ const DOCUMENTS: &[&str] = &[
     "docs/quality.md",
     "docs/records.md",
     "docs/reliability.md",
+    "docs/scale.md",
     "docs/sources.md",
     "docs/stats.md",
     "docs/storage.md",
