@@ -222,6 +222,19 @@ class ClickHouse(Process):
         super().__init__("clickhouse", [CLICKHOUSE, f"--config-file={self.folder}/config.xml"], port, folder / "clickhouse.log")
         self.place = self.address
 
+    def ask(self, statement):
+        """What a statement gives, as text."""
+        with urllib.request.urlopen(f"http://{self.place}/", statement.encode(), timeout=600) as reply:
+            return reply.read().decode()
+
+    def table_bytes(self, database):
+        """Bytes on disk of each table, once everything in it is merged."""
+        names = self.ask(f"SELECT name FROM system.tables WHERE database = '{database}' AND engine LIKE '%MergeTree'").split()
+        for name in names:
+            self.ask(f"OPTIMIZE TABLE {database}.{name} FINAL")
+        rows = self.ask(f"SELECT table, sum(bytes_on_disk) FROM system.parts WHERE active AND database = '{database}' GROUP BY table").splitlines()
+        return {name: int(size) for name, size in (row.split("\t") for row in rows)}
+
     def stop(self, how=signal.SIGTERM):
         """Ends it, and removes what it kept."""
         super().stop(how)

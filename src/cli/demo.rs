@@ -57,8 +57,8 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         say(&introduction(&key, &hints::host(listener.local_addr()?), clock.now()));
         tokio::spawn(go_on(story, Arc::clone(&store), clock));
         let metrics = Arc::new(http::metrics());
-        let files = super::serve::raise_file_limit();
-        serve(config, Running { store, listener, clock, metrics, files, again: None }).await
+        super::serve::raise_file_limit();
+        serve(config, Running { store, listener, clock, metrics, again: None }).await
     })?;
     Ok(ExitCode::SUCCESS)
 }

@@ -55,7 +55,7 @@ pub(super) fn run(arguments: &Arguments, surroundings: &Surroundings) -> anyhow:
         config.accounts = first.accounts();
     }
     let clock = arguments.clock.map_or(Clock::system(), |secs| Clock::standing_at(i64::from(secs)));
-    let files = raise_file_limit();
+    raise_file_limit();
     runtime()?.block_on(async {
         let listener =
             listen::bind(config.listen).with_context(|| format!("cannot listen on {}", config.listen))?;
@@ -72,7 +72,7 @@ pub(super) fn run(arguments: &Arguments, surroundings: &Surroundings) -> anyhow:
             file.context("there is no settings file to read again")?;
             Ok(config)
         });
-        let running = Running { store: Arc::new(store), listener, clock, metrics, files, again: Some(again) };
+        let running = Running { store: Arc::new(store), listener, clock, metrics, again: Some(again) };
         serve(config, running).await
     })?;
     Ok(ExitCode::SUCCESS)
@@ -160,15 +160,13 @@ pub(super) struct Running {
     pub(super) listener: TcpListener,
     pub(super) clock: Clock,
     pub(super) metrics: Arc<Metrics>,
-    /// Connections that the process may open.
-    pub(super) files: usize,
     /// Reads the settings again, where there are any.
     pub(super) again: Option<Again>,
 }
 
 /// Serves until the process is told to stop.
 pub(super) async fn serve(config: Config, running: Running) -> anyhow::Result<()> {
-    let Running { store, listener, clock, metrics, files, again } = running;
+    let Running { store, listener, clock, metrics, again } = running;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let tls = match &config.tls {
@@ -178,7 +176,8 @@ pub(super) async fn serve(config: Config, running: Running) -> anyhow::Result<()
     let listening = listener.local_addr()?;
     let key = Secret::key(random()?);
     let access = if config.ui.enabled { Some(access(&config, listening, key.clone())?) } else { None };
-    let server = Arc::new(server(&config, (access, tls.is_some()), &store, clock, metrics, bounds(files))?);
+    let bounds = bounds(&config.limits, files_left());
+    let server = Arc::new(server(&config, (access, tls.is_some()), &store, clock, metrics, bounds)?);
     let retention_days = Arc::new(AtomicU32::new(config.retention_days));
     let housekeeping = tokio::spawn(keep_house(store, Arc::clone(&retention_days), clock));
     let scheme = if tls.is_some() { "https" } else { "http" };
@@ -212,12 +211,20 @@ pub(super) async fn serve(config: Config, running: Running) -> anyhow::Result<()
     Ok(())
 }
 
-/// What a sender can make the server hold, where it may open so many files.
-fn bounds(files: usize) -> Bounds {
-    let mut bounds = Bounds::default();
-    bounds.connections = bounds.connections.min(files);
-    bounds.watchers = bounds.watchers.min(bounds.connections / 4);
-    bounds
+/// What senders can make the server hold or wait for, as the settings say and the system lets it.
+fn bounds(limits: &config::Limits, files: usize) -> Bounds {
+    let (seconds, count) = (|seconds: u32| Duration::from_secs(seconds.into()), |count: u32| count as usize);
+    let default = Bounds::default();
+    let connections = count(limits.connections).min(files);
+    Bounds {
+        connections,
+        watchers: default.watchers.min(connections / 4),
+        head_bytes: count(limits.head_kib) << 10,
+        head_timeout: seconds(limits.head_seconds),
+        body_timeout: seconds(limits.body_seconds),
+        bodies_bytes: count(limits.bodies_mib) << 20,
+        ..default
+    }
 }
 
 /// A server as the settings say, with pages where somebody may see them.
@@ -303,17 +310,23 @@ async fn keep_house(store: Arc<AnyStore>, retention_days: Arc<AtomicU32>, clock:
     }
 }
 
-/// Files that are needed for other things than connections.
-const OTHER_FILES: u64 = 128;
+/// Files that are left for other things than connections: new days, and the moment in which one is packed.
+const OTHER_FILES: usize = 128;
 
-/// Lets the process open as many files as it may; the connections that leaves room for.
-pub(super) fn raise_file_limit() -> usize {
+/// Lets the process open as many files as it may. Where that fails, the present limit stays, which is enough to serve.
+pub(super) fn raise_file_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    // Where raising fails, the present limit stays, which is enough to serve.
-    let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).is_ok();
-    let files = if raised { maximum } else { current };
-    files.map_or(usize::MAX, |files| {
-        usize::try_from(files.saturating_sub(OTHER_FILES).max(1)).unwrap_or(usize::MAX)
-    })
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+}
+
+/// How many connections the process may open beside the files that it has open, of which a store has some for each day.
+fn files_left() -> usize {
+    use rustix::process::{Resource, getrlimit};
+    let Some(most) = getrlimit(Resource::Nofile).current else { return usize::MAX };
+    // Where the system does not tell what is open, that is taken to be little.
+    let open = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
+    let left = usize::try_from(most).unwrap_or(usize::MAX).saturating_sub(open);
+    // Of few files, half.
+    (left - OTHER_FILES.min(left / 2)).max(1)
 }

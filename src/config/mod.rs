@@ -68,6 +68,17 @@ impl Config {
         keep("store", self.store != old.store);
         keep("tls", self.tls.is_some() != old.tls.is_some());
         keep("ui.enabled", self.ui.enabled != old.ui.enabled);
+        let (new, limits) = (&mut self.limits, &old.limits);
+        for (setting, new, old) in [
+            ("limits.connections", &mut new.connections, limits.connections),
+            ("limits.head_kib", &mut new.head_kib, limits.head_kib),
+            ("limits.head_seconds", &mut new.head_seconds, limits.head_seconds),
+            ("limits.body_seconds", &mut new.body_seconds, limits.body_seconds),
+            ("limits.bodies_mib", &mut new.bodies_mib, limits.bodies_mib),
+        ] {
+            keep(setting, *new != old);
+            *new = old;
+        }
         (self.listen, self.data_dir, self.store) = (old.listen, old.data_dir.clone(), old.store.clone());
         self.ui.enabled = old.ui.enabled;
         kept
@@ -156,6 +167,16 @@ pub struct Limits {
     pub user_window_hours: u32,
     /// The longest window of questions about rooms.
     pub room_window_hours: u32,
+    /// How many connections are open at most.
+    pub connections: u32,
+    /// The largest head of a request, in KiB.
+    pub head_kib: u32,
+    /// How long a head may take, in seconds.
+    pub head_seconds: u32,
+    /// How long a body may take, in seconds.
+    pub body_seconds: u32,
+    /// All bodies in memory at one time, in MiB.
+    pub bodies_mib: u32,
 }
 
 /// The web page.
@@ -373,6 +394,11 @@ impl<'a> Typed<'a> {
                 history_days: self.number("limits.history_days")?,
                 user_window_hours: self.number("limits.user_window_hours")?,
                 room_window_hours: self.number("limits.room_window_hours")?,
+                connections: self.number("limits.connections")?,
+                head_kib: self.number("limits.head_kib")?,
+                head_seconds: self.number("limits.head_seconds")?,
+                body_seconds: self.number("limits.body_seconds")?,
+                bodies_mib: self.number("limits.bodies_mib")?,
             },
             client_ip: match self.text("privacy.client_ip")?.unwrap_or_default() {
                 "mask" => ClientIpPolicy::Mask,

@@ -51,7 +51,18 @@ pub enum Fallback {
 pub const LISTS: &[&str] = &["account", "account.key", "account.app"];
 
 /// The settings, or tables of them, that a running server does not take anew: with `tls` it is whether there is any.
-pub const AT_START: &[&str] = &["listen", "data_dir", "store", "tls", "ui.enabled"];
+pub const AT_START: &[&str] = &[
+    "listen",
+    "data_dir",
+    "store",
+    "tls",
+    "ui.enabled",
+    "limits.connections",
+    "limits.head_kib",
+    "limits.head_seconds",
+    "limits.body_seconds",
+    "limits.bodies_mib",
+];
 
 /// The longest time a setting in days may name: a hundred years.
 const DAYS_MAX: u64 = 36_500;
@@ -59,6 +70,13 @@ const DAYS_MAX: u64 = 36_500;
 const HOURS_MAX: u64 = DAYS_MAX * 24;
 /// The greatest number of requests a second that is still a limit.
 const RATE_MAX: u64 = 1_000_000;
+
+/// The greatest number of connections: more files no process may open by default.
+const CONNECTIONS_MAX: u64 = 1_000_000;
+/// The longest time a sender may be waited for, in seconds.
+const WAIT_S_MAX: u64 = 600;
+/// The most memory for bodies: a tebibyte.
+const BODIES_MIB_MAX: u64 = 1 << 20;
 
 const fn setting(path: &'static str, kind: Kind, default: Fallback, meaning: &'static str) -> Setting {
     Setting { path, kind, default, meaning }
@@ -112,6 +130,16 @@ pub const SETTINGS: &[Setting] = &[
         "How long a window DescribeUserInfo and the other questions about users may ask for."),
     setting("limits.room_window_hours", Number(1, HOURS_MAX), Is("24"),
         "How long a window DescribeRoomInfo may ask for."),
+    setting("limits.connections", Number(16, CONNECTIONS_MAX), Is("16384"),
+        "How many connections are open at most, as far as the process may open so many files. For who comes then, the one that has been silent for longest is closed."),
+    setting("limits.head_kib", Number(8, 1_024), Is("64"),
+        "How large the head of a request may be."),
+    setting("limits.head_seconds", Number(1, WAIT_S_MAX), Is("30"),
+        "How long it may take until a request's head is here. This also ends idle connections."),
+    setting("limits.body_seconds", Number(1, WAIT_S_MAX), Is("30"),
+        "How long a request's body may take."),
+    setting("limits.bodies_mib", Number(64, BODIES_MIB_MAX), Is("256"),
+        "How much memory the bodies of requests take together. Deliveries may take seven eighths of it; those that find no room are told to come again."),
     setting("privacy.client_ip", OneOf(&["keep", "mask", "drop"]), Is("keep"),
         "What becomes of clients' addresses before anything is stored: kept, the last octet (IPv6: all after /48) zeroed, or dropped."),
     setting("ui.enabled", Switch, Is("true"),

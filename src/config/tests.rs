@@ -39,6 +39,11 @@ fn nothing_given_is_the_defaults() {
         history_days: 14,
         user_window_hours: 4,
         room_window_hours: 24,
+        connections: 16_384,
+        head_kib: 64,
+        head_seconds: 30,
+        body_seconds: 30,
+        bodies_mib: 256,
     };
     assert_eq!(config.limits, limits);
     assert_eq!(config.client_ip, ClientIpPolicy::Keep);
@@ -66,6 +71,11 @@ fn everything_given_is_taken() {
         history_days: 90,
         user_window_hours: 5,
         room_window_hours: 25,
+        connections: 100,
+        head_kib: 16,
+        head_seconds: 7,
+        body_seconds: 8,
+        bodies_mib: 128,
     };
     assert_eq!(config.limits, limits);
     assert_eq!(config.client_ip, ClientIpPolicy::Mask);
@@ -374,10 +384,13 @@ fn a_key_that_is_switched_off_is_not_there_but_must_be_right() {
 fn what_a_running_server_keeps_is_told_and_the_rest_is_taken() {
     let old = read("listen = '127.0.0.1:1'\ndata_dir = 'a'\n").expect("right");
     let text = "listen = '127.0.0.1:2'\ndata_dir = 'b'\nretention_days = 3\n[tls]\ncert_file = 'c'\nkey_file = 'k'\n\
-                [ui]\nenabled = false\n[store.clickhouse]\nurls = ['http://h']\n";
+                [ui]\nenabled = false\n[store.clickhouse]\nurls = ['http://h']\n\
+                [limits]\nhistory_days = 3\nconnections = 17\nhead_kib = 17\nhead_seconds = 17\n\
+                body_seconds = 17\nbodies_mib = 70\n";
     let mut new = read(text).expect("right");
     assert_eq!(new.keep_what_needs_a_restart(&old), settings::AT_START);
     assert_eq!((new.listen, &new.data_dir, &new.store), (old.listen, &old.data_dir, &old.store));
     assert!(new.ui.enabled && new.retention_days == 3);
+    assert_eq!(new.limits, Limits { history_days: 3, ..old.limits });
     assert_eq!(new.keep_what_needs_a_restart(&new.clone()), [""; 0]);
 }

@@ -8,6 +8,7 @@ use hyper::header::{HeaderName, HeaderValue};
 use hyper::{Request, StatusCode};
 
 use super::body::{self, BodyError};
+use super::connections::Standing;
 use super::{Reply, Server, json, without_body};
 use crate::store::Store;
 use crate::wire;
@@ -16,11 +17,16 @@ use crate::wire;
 const TRACE_ID: HeaderName = HeaderName::from_static("x-tc-traceid");
 
 impl<S: Store + 'static> Server<S> {
-    pub(super) async fn answer(&self, request: Request<Incoming>, peer: IpAddr) -> Reply {
+    pub(super) async fn answer(
+        &self,
+        request: Request<Incoming>,
+        peer: IpAddr,
+        standing: &Standing,
+    ) -> Reply {
         let stopwatch = self.clock.stopwatch();
         let (head, body) = request.into_parts();
-        let mut share = self.budget.share();
-        let cap = self.cap(self.bounds.api_body_bytes, &head.headers);
+        let mut share = self.budget.share(0);
+        let cap = self.cap(self.bounds.api_body_bytes, &head.headers, standing);
         let whole = body::read(body, cap, &mut share).await;
         let body = match &whole {
             Ok(bytes) => wire::Body::Whole(bytes),

@@ -7,16 +7,17 @@ use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_MAX_AGE, CONTENT_ENCODING, HeaderMap, HeaderValue, RETRY_AFTER,
+    ACCESS_CONTROL_MAX_AGE, CONNECTION, CONTENT_ENCODING, HeaderMap, HeaderValue, RETRY_AFTER,
 };
 use hyper::{Method, Request, StatusCode};
 
 use super::body::{self, BodyError, Share};
-use super::bounds::LARGE_BODY_BYTES;
+use super::bounds::{LARGE_BODY_BYTES, SPARED_SHARE};
+use super::connections::Standing;
 use super::{HangUp, Reply, Server, failure, json, later, not_allowed, plain, without_body};
 use crate::ingest::{self, Acknowledge, Endpoint, Head, Ingest, Parsed, Rejected, Size};
 use crate::limits::From;
-use crate::records::Millis;
+use crate::records::{Event, Millis};
 use crate::store::{Appended, Store, StoreError};
 
 /// The values of the label `reason`, beside those of [`Rejected::NAMES`]: what is refused before or after it.
@@ -33,6 +34,10 @@ const STORE: &str = "store";
 /// What a sender is told to wait whose address has failed too often: until the minute is over.
 const FAILURES_RETRY_AFTER_S: &str = "60";
 
+/// What an event takes in memory, its texts included; and a value of a measurement with its time.
+const EVENT_BYTES: usize = size_of::<Event>() + 160;
+const VALUE_BYTES: usize = 16;
+
 /// How long, in seconds, a browser may remember that it may post here.
 const PREFLIGHT_AGE_S: &str = "7200";
 
@@ -44,9 +49,10 @@ impl<S: Store + 'static> Server<S> {
         tail: Option<&str>,
         peer: IpAddr,
         request: Request<Incoming>,
+        standing: &Standing,
     ) -> Result<Reply, HangUp> {
         let mut reply = match *request.method() {
-            Method::POST => self.take(endpoint, tail, peer, request).await?,
+            Method::POST => self.take(endpoint, tail, peer, request, standing).await?,
             Method::OPTIONS if endpoint.cross_origin => preflight(),
             _ if endpoint.cross_origin => not_allowed("POST, OPTIONS"),
             _ => not_allowed("POST"),
@@ -64,6 +70,7 @@ impl<S: Store + 'static> Server<S> {
         tail: Option<&str>,
         peer: IpAddr,
         request: Request<Incoming>,
+        standing: &Standing,
     ) -> Result<Reply, HangUp> {
         let (head, body) = request.into_parts();
         let query = head.uri.query().unwrap_or_default().as_bytes();
@@ -101,8 +108,8 @@ impl<S: Store + 'static> Server<S> {
             Size::Callback => self.bounds.callback_body_bytes,
             Size::Batch => self.bounds.events_body_bytes,
         };
-        let mut share = self.budget.share();
-        let cap = self.cap(limit_bytes, &arrival.headers);
+        let mut share = self.budget.share(self.bounds.bodies_bytes / SPARED_SHARE);
+        let cap = self.cap(limit_bytes, &arrival.headers, standing);
         let body = match body::read(body, cap, &mut share).await {
             Ok(body) => body,
             Err(error) => return self.no_body(error, endpoint),
@@ -113,7 +120,11 @@ impl<S: Store + 'static> Server<S> {
         match self.parse(delivery, &mut share).await {
             Ok(parsed) => {
                 from.succeeded(endpoint.path, claimed.as_bytes());
-                self.keep(parsed, received, endpoint).await
+                // The body is gone; what it told takes more than it did, until the store has it.
+                match share.fit(bytes_of(&parsed)) {
+                    Ok(()) => self.keep(parsed, received, endpoint).await,
+                    Err(error) => self.no_body(error, endpoint),
+                }
             }
             Err(Unread::Rejected(rejected)) => Ok(self.reject(&rejected, endpoint, &from)),
             Err(Unread::NoBody(error)) => self.no_body(error, endpoint),
@@ -124,6 +135,7 @@ impl<S: Store + 'static> Server<S> {
     /// that, once more for the largest that is allowed.
     async fn parse(&self, delivery: Delivery, share: &mut Share<'_>) -> Result<Parsed, Unread> {
         let limit_bytes = delivery.limit_bytes;
+        let mut turn = None;
         let mut unpacked_bytes = if delivery.gzip { delivery.told_bytes().min(limit_bytes) } else { 0 };
         loop {
             let bytes = delivery.body.len() + unpacked_bytes;
@@ -131,6 +143,10 @@ impl<S: Store + 'static> Server<S> {
             let parsed = if bytes < LARGE_BODY_BYTES {
                 delivery.parse(unpacked_bytes)
             } else {
+                if turn.is_none() {
+                    // Only closed when the server is gone.
+                    turn = self.parsing.acquire().await.ok();
+                }
                 let delivery = delivery.clone();
                 let parsing = tokio::task::spawn_blocking(move || delivery.parse(unpacked_bytes));
                 parsing.await.map_err(|_| Unread::NoBody(BodyError::Broken))?
@@ -180,10 +196,20 @@ impl<S: Store + 'static> Server<S> {
         Ok(appended)
     }
 
+    /// What may be better next time must be sent again: some senders take a 408 for the end of it, and Janus any status.
     fn no_body(&self, error: BodyError, endpoint: &Endpoint) -> Result<Reply, HangUp> {
         self.metrics.refused(if error == BodyError::TooLarge { "too_large" } else { BODY }, 1);
+        let is_final = match error {
+            BodyError::TooLarge | BodyError::Broken => true,
+            BodyError::TooSlow | BodyError::NoRoom => false,
+        };
         match endpoint.acknowledge {
-            Acknowledge::CodeOrNothing if error == BodyError::NoRoom => Err(HangUp),
+            Acknowledge::CodeOrNothing if !is_final => Err(HangUp),
+            Acknowledge::Code | Acknowledge::Lines if !is_final => {
+                let mut reply = later("the body could not be taken; send it again");
+                reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                Ok(reply)
+            }
             Acknowledge::Code | Acknowledge::Lines | Acknowledge::CodeOrNothing => Ok(without_body(error)),
         }
     }
@@ -212,6 +238,12 @@ impl<S: Store + 'static> Server<S> {
             }
         }
     }
+}
+
+/// About how much memory it takes.
+fn bytes_of(parsed: &Parsed) -> usize {
+    let values = usize::try_from(parsed.values()).unwrap_or(usize::MAX / VALUE_BYTES);
+    parsed.events.len() * EVENT_BYTES + values.saturating_mul(VALUE_BYTES)
 }
 
 /// What a browser is told that asks whether a page may post here.

@@ -8,6 +8,7 @@ mod api;
 mod body;
 mod bounds;
 mod client;
+mod connections;
 mod gate;
 mod ids;
 mod ingest;
@@ -42,6 +43,7 @@ use crate::web::{Access, Web};
 use crate::wire::ErrorCode;
 use body::{BodyError, Budget, Cap};
 use bounds::RETRY_AFTER_S;
+use connections::{Connections, Standing};
 use gate::Watch;
 use stream::Reel;
 
@@ -135,7 +137,10 @@ pub struct Server<S> {
     ids: Ids,
     metrics: Arc<Metrics>,
     bounds: Bounds,
-    budget: Budget,
+    budget: Arc<Budget>,
+    connections: Arc<Connections>,
+    /// Large bodies that may be parsed at one time: questions need the other cores.
+    parsing: Semaphore,
     /// Replies that go on, as many as may be at one time.
     watchers: Arc<Semaphore>,
     /// Set once the server stops.
@@ -153,6 +158,8 @@ impl<S: Store + 'static> Server<S> {
         metrics: Arc<Metrics>,
         bounds: Bounds,
     ) -> Server<S> {
+        let budget = Arc::new(Budget::new(bounds.bodies_bytes));
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Server {
             api,
             pages: None,
@@ -164,7 +171,9 @@ impl<S: Store + 'static> Server<S> {
             ids,
             metrics,
             bounds,
-            budget: Budget::new(bounds.bodies_bytes),
+            connections: Arc::new(Connections::new(Arc::clone(&budget))),
+            budget,
+            parsing: Semaphore::new(cores.saturating_sub(1).max(1)),
             watchers: Arc::new(Semaphore::new(bounds.watchers)),
             stopping: watch::Sender::new(false),
         }
@@ -196,13 +205,34 @@ impl<S: Store + 'static> Server<S> {
     }
 
     /// Answers one request.
-    async fn respond(self: &Arc<Self>, request: Request<Incoming>, peer: IpAddr) -> Result<Reply, HangUp> {
+    async fn respond(
+        self: &Arc<Self>,
+        request: Request<Incoming>,
+        peer: IpAddr,
+        standing: &Standing,
+    ) -> Result<Reply, HangUp> {
+        if standing.begins() {
+            // Who sends a thousand requests at once waits for its turn with each of them, as everybody does.
+            tokio::task::yield_now().await;
+        }
+        let reply = self.reply(request, peer, standing).await;
+        standing.ends();
+        reply
+    }
+
+    /// Every path.
+    async fn reply(
+        self: &Arc<Self>,
+        request: Request<Incoming>,
+        peer: IpAddr,
+        standing: &Standing,
+    ) -> Result<Reply, HangUp> {
         let probe = matches!(*request.method(), Method::GET | Method::HEAD);
         Ok(match Place::at(request.uri().path()) {
             Some(Place::Fixed(Fixed::Api)) if self.pages.is_some() && pages::is_browser(&request) => {
                 pages::redirect()
             }
-            Some(Place::Fixed(Fixed::Api)) => self.answer(request, peer).await,
+            Some(Place::Fixed(Fixed::Api)) => self.answer(request, peer, standing).await,
             Some(Place::Fixed(Fixed::Script)) => client::script(request.method(), request.headers()),
             Some(Place::Fixed(Fixed::Health | Fixed::Ready | Fixed::Metrics)) if !probe => {
                 not_allowed("GET, HEAD")
@@ -215,9 +245,11 @@ impl<S: Store + 'static> Server<S> {
             },
             Some(Place::Source(endpoint, tail)) => {
                 let tail = tail.map(str::to_owned);
-                self.ingest(endpoint, tail.as_deref(), peer, request).await?
+                self.ingest(endpoint, tail.as_deref(), peer, request, standing).await?
             }
-            Some(Place::Page) if let Some(pages) = &self.pages => self.page(pages, peer, request).await,
+            Some(Place::Page) if let Some(pages) = &self.pages => {
+                self.page(pages, peer, request, standing).await
+            }
             Some(Place::Page) | None => failure(StatusCode::NOT_FOUND, "there is nothing at this path"),
         })
     }
@@ -251,10 +283,10 @@ impl<S: Store + 'static> Server<S> {
     }
 
     /// What the body of a request may be, up to `bytes`.
-    fn cap(&self, bytes: usize, headers: &HeaderMap) -> Cap {
+    fn cap<'a>(&self, bytes: usize, headers: &HeaderMap, standing: &'a Standing) -> Cap<'a> {
         // Who asks first whether to send need not be read out.
         let discarded_bytes = if headers.contains_key(EXPECT) { 0 } else { self.bounds.discarded_bytes };
-        Cap { bytes, discarded_bytes, timeout: self.bounds.body_timeout }
+        Cap { bytes, discarded_bytes, timeout: self.bounds.body_timeout, standing }
     }
 }
 

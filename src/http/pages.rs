@@ -12,6 +12,7 @@ use hyper::header::{
 };
 use hyper::{Method, Request, Response, StatusCode};
 
+use super::connections::Standing;
 use super::stream::Reel;
 use super::{Reply, Server, body, not_allowed, plain, without_body};
 use crate::store::Store;
@@ -24,15 +25,21 @@ const PACKED_BYTES_MIN: usize = 1_024;
 
 impl<S: Store + 'static> Server<S> {
     /// Any request below `/ui`.
-    pub(super) async fn page(&self, pages: &Web<S>, peer: IpAddr, request: Request<Incoming>) -> Reply {
+    pub(super) async fn page(
+        &self,
+        pages: &Web<S>,
+        peer: IpAddr,
+        request: Request<Incoming>,
+        standing: &Standing,
+    ) -> Reply {
         let (head, body) = request.into_parts();
         let method = match head.method {
             Method::GET | Method::HEAD => web::Method::Get,
             Method::POST => web::Method::Post,
             _ => return not_allowed("GET, HEAD, POST"),
         };
-        let mut share = self.budget.share();
-        let cap = self.cap(FORM_BYTES_MAX, &head.headers);
+        let mut share = self.budget.share(0);
+        let cap = self.cap(FORM_BYTES_MAX, &head.headers, standing);
         let body = match body::read(body, cap, &mut share).await {
             Ok(body) => body,
             Err(error) => return without_body(error),

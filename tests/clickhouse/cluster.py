@@ -246,6 +246,7 @@ USERS = """<yandex>
     <profiles><default>
         <load_balancing>in_order</load_balancing>
         <log_queries>0</log_queries>
+        <fsync_metadata>0</fsync_metadata>
     </default></profiles>
     <users><default>
         <password></password>

@@ -11,13 +11,17 @@ ROOT = HERE.parent.parent
 # Each of the suite's tests asks more than this of the servers. That fewer statements arrived means that they were not asked.
 STATEMENTS_MIN = 500
 SUITE_MAX_S = 1200
+# Of generated histories, on each kind of server: every one makes tables and asks some hundred times.
+CASES = {"plain": "64"}
+FEW_CASES = "16"
 
 
 def suite(layout, timezone="UTC"):
     """Runs it on servers of a kind, and proves that it was these."""
     with Cluster(layout, timezone=timezone) as cluster:
         before = [server.counters() for server in cluster.servers]
-        environment = os.environ | {"ROLLBOOK_TEST_CLICKHOUSE": cluster.urls, "ROLLBOOK_TEST_CLICKHOUSE_CLUSTER": cluster.name}
+        environment = os.environ | {"ROLLBOOK_TEST_CLICKHOUSE": cluster.urls, "ROLLBOOK_TEST_CLICKHOUSE_CLUSTER": cluster.name,
+                                    "PROPTEST_CASES": os.environ.get("PROPTEST_CASES", CASES.get(layout, FEW_CASES))}
         command = [os.environ.get("CARGO", "cargo"), "test", "--locked", "--lib", "store::"]
         done = subprocess.run(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               text=True, timeout=SUITE_MAX_S, check=False)

@@ -17,6 +17,7 @@ mod questions;
 mod replay;
 mod roundtrip;
 mod samples;
+mod scale;
 mod server;
 mod signing;
 mod stats;

@@ -15,11 +15,14 @@ use crate::records::{AppId, Call, CommId, Event, Millis, Session};
 use crate::store::room::{self, Folded, Room, Sought};
 use crate::store::{
     CallQuery, Counts, DAY_S, DayFigures, Figures, SessionQuery, StoreError, UserCall, UserCallsQuery,
-    UserQuery, UserSeen, UsersQuery, call_order, figures_day, session_order,
+    UserQuery, UserSeen, UsersQuery, call_order, figures_day, overlaps, session_order,
 };
 
 /// Rows beyond which no page reaches.
 const ROWS_MAX: u64 = 1 << 40;
+
+/// The most rows of sessions that are read whole for a page; in tests so few that the other way is gone as well.
+const FEW_ROWS: usize = if cfg!(test) { 8 } else { 1_000 };
 
 /// Asks for one question.
 pub(super) struct Asker {
@@ -52,6 +55,13 @@ fn limit(skip: u64, take: usize) -> String {
 fn alive(from_s: i64, to_s: i64, now: Millis) -> String {
     let ended = second(&format!("ifNull(ended_ms, {})", number(now.0)));
     format!("{} <= {to_s} AND {ended} >= {from_s}", second("created_ms"))
+}
+
+/// The page that is asked for, of all sessions that are.
+fn on_page(mut sessions: Vec<Session>, query: &SessionQuery<'_>) -> Vec<Arc<Session>> {
+    sessions.sort_by(session_order);
+    let skip = usize::try_from(query.skip).unwrap_or(usize::MAX);
+    sessions.into_iter().skip(skip).take(query.take).map(Arc::new).collect()
 }
 
 /// The order of [`call_order`].
@@ -103,29 +113,99 @@ impl Asker {
         comm_id: &CommId,
         day: i64,
     ) -> Result<Vec<Arc<Session>>, StoreError> {
-        let place = format!(
+        let call = format!(
             "day = {} AND app = {app} AND room = {} AND comm_id = {} AND twin = 0",
             sql::day(day),
             text(room),
             text(comm_id.as_str())
         );
-        let shown = format!(
-            "(SELECT count() FROM ({}) WHERE deleted = 0 AND last_evidence_ms >= {}) > 0",
-            newest(&CALLS, "last_evidence_ms", &place),
-            query.horizon.0
-        );
-        let joined = second("joined_ms");
-        let mut among = format!("{place} AND {joined} <= {}", query.to_s);
+        let mut place = format!("{call} AND {} <= {}", second("joined_ms"), query.to_s);
         if let Some(users) = query.users {
             let users: Vec<String> = users.iter().map(|user| text(user)).collect();
-            among.push_str(&format!(" AND user IN ({})", users.join(",")));
+            place.push_str(&format!(" AND user IN ({})", users.join(",")));
         }
-        let left = second(&format!("ifNull(left_ms, {})", number(query.now.0)));
+        let shard = self.shards.of_room(app, room);
+        match self.few(query, shard, &place).await? {
+            Some(few) if few.is_empty() => Ok(Vec::new()),
+            // Evidence of a session is evidence of its call.
+            Some(few)
+                if few
+                    .iter()
+                    .any(|session| session.left.max(Some(session.joined)) >= Some(query.horizon)) =>
+            {
+                Ok(on_page(few, query))
+            }
+            Some(few) => {
+                let calls = self.kept(shard, &call).await?;
+                let is_shown = calls.iter().any(|kept| kept.call.last_evidence >= query.horizon);
+                Ok(if is_shown { on_page(few, query) } else { Vec::new() })
+            }
+            None => self.page_of_many(query, shard, &call, &place).await,
+        }
+    }
+
+    /// The sessions of a place, if it has not many rows: to read them all and to leave out what is outdated costs ClickHouse a
+    /// third of what sorting them costs.
+    async fn few(
+        &self,
+        query: &SessionQuery<'_>,
+        shard: usize,
+        place: &str,
+    ) -> Result<Option<Vec<Session>>, StoreError> {
+        let sql = format!(
+            "SELECT user, joined_ms, visit, nth, version, deleted, {} FROM {} WHERE {place} LIMIT {}",
+            rows::SESSION_COLUMNS,
+            SESSIONS.name,
+            FEW_ROWS + 1
+        );
+        let answer = self.shards.ask(shard, sql).await?;
+        let found = answer_rows(&answer).all(|row| {
+            let identity = (row.text()?, row.i64()?, row.text()?, row.u64()?);
+            let (version, is_deleted) = (row.u64()?, row.u8()? == 1);
+            // What is gone has nothing to say.
+            let session = if is_deleted {
+                rows::skip_session(row).map(|()| None)
+            } else {
+                rows::read_session(row).map(Some)
+            };
+            Ok((identity, version, session?))
+        })?;
+        if found.len() > FEW_ROWS {
+            return Ok(None);
+        }
+        let mut newest: BTreeMap<_, (u64, Option<Session>)> = BTreeMap::new();
+        for (identity, version, session) in found {
+            let known = newest.entry(identity).or_default();
+            if known.0 <= version {
+                *known = (version, session);
+            }
+        }
+        let kept = newest.into_values().filter_map(|(_, session)| session);
+        let is_asked =
+            |session: &Session| overlaps(session.joined, session.left, query.from_s, query.to_s, query.now);
+        Ok(Some(kept.filter(is_asked).collect()))
+    }
+
+    /// The same page where the call has many rows, cut by ClickHouse.
+    async fn page_of_many(
+        &self,
+        query: &SessionQuery<'_>,
+        shard: usize,
+        call: &str,
+        place: &str,
+    ) -> Result<Vec<Arc<Session>>, StoreError> {
+        let shown = format!(
+            "(SELECT count() FROM ({}) WHERE deleted = 0 AND last_evidence_ms >= {}) > 0",
+            newest(&CALLS, "last_evidence_ms", call),
+            query.horizon.0
+        );
+        let (joined, left) =
+            (second("joined_ms"), second(&format!("ifNull(left_ms, {})", number(query.now.0))));
         let sql = format!(
             "SELECT {columns} FROM ({}) WHERE deleted = 0 AND {left} >= {} AND {shown} \
              ORDER BY {joined} DESC, user, ifNull({}, {}) DESC, joined_ms, ifNull(left_ms, {}), \
              visit, nth {}",
-            newest(&SESSIONS, &format!("{}, visit, nth", rows::SESSION_COLUMNS), &among),
+            newest(&SESSIONS, &format!("{}, visit, nth", rows::SESSION_COLUMNS), place),
             query.from_s,
             second("left_ms"),
             number(i64::MAX),
@@ -133,7 +213,7 @@ impl Asker {
             limit(query.skip, query.take),
             columns = rows::SESSION_COLUMNS,
         );
-        let answer = self.shards.ask(self.shards.of_room(app, room), sql).await?;
+        let answer = self.shards.ask(shard, sql).await?;
         answer_rows(&answer).all(|row| rows::read_session(row).map(Arc::new))
     }
 
@@ -360,8 +440,9 @@ impl Asker {
 
     pub(super) async fn counts(&self) -> Result<Counts, StoreError> {
         let count = |table: &Table, column: &str, condition: &str| {
+            // Newer servers call what a statement within another gives nullable, and would write it down so.
             format!(
-                "(SELECT count() FROM ({}) WHERE deleted = 0 AND {condition})",
+                "ifNull((SELECT count() FROM ({}) WHERE deleted = 0 AND {condition}), 0)",
                 newest(table, column, "1")
             )
         };

@@ -222,6 +222,13 @@ pub(super) fn read_session(rows: &mut Rows<'_>) -> Result<Session, StoreError> {
     Ok(Session { room, user, visit, joined, join_source, left, leave_source, leave_reason, attrs, rendering })
 }
 
+/// Passes over [`SESSION_COLUMNS`].
+pub(super) fn skip_session(rows: &mut Rows<'_>) -> Result<(), StoreError> {
+    let (_room, _user, _joined) = (rows.bytes()?, rows.bytes()?, rows.i64()?);
+    let (_left, _body) = (rows.maybe_i64()?, rows.bytes()?);
+    Ok(())
+}
+
 /// A row of `orphans`.
 pub(super) fn orphan(event: &Event) -> Result<Wanted, StoreError> {
     let digest = Digests::of(event)?;

@@ -15,6 +15,7 @@ mod file;
 mod finish;
 mod index;
 mod keys;
+mod overlay;
 mod pack;
 mod power;
 mod reader;
