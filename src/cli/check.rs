@@ -1,7 +1,6 @@
 //! `rollbook check`.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::Context as _;
 
@@ -36,7 +35,7 @@ pub(super) fn run(arguments: &Arguments, surroundings: &Surroundings) -> anyhow:
         say(&format!("pages: {} has passwords of {accounts} accounts", file.display()));
     }
     if let config::Store::ClickHouse(servers) = &config.store {
-        if let AnyStore::ClickHouse(store) = serve::open_store(&config, Duration::ZERO, None)? {
+        if let AnyStore::ClickHouse(store) = serve::open_store(&config, serve::Purpose::Read)? {
             store.verify()?;
         }
         say(&format!("store: ClickHouse answers, the database is {}", servers.database));

@@ -9,7 +9,6 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::ValueEnum;
@@ -121,7 +120,7 @@ impl Side {
                     matches!(config.store, config::Store::ClickHouse(_)),
                     "the settings name no ClickHouse: set `store.clickhouse`"
                 );
-                serve::open_store(config, Duration::ZERO, None)
+                serve::open_store(config, serve::Purpose::Read)
             }
         }
     }

@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::ValueEnum;
@@ -68,7 +67,7 @@ pub(super) fn run(arguments: &Arguments, surroundings: &Surroundings) -> anyhow:
     if matches!(config.store, config::Store::Embedded) && !config.data_dir.exists() {
         bail!("there is no data directory {}", config.data_dir.display());
     }
-    let store = serve::open_store(&config, Duration::ZERO, None)?;
+    let store = serve::open_store(&config, serve::Purpose::Read)?;
     let query = ExportQuery {
         app: AppId(arguments.app),
         from: arguments.from.unwrap_or(Millis(i64::MIN)),

@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::builder::{NonEmptyStringValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
@@ -65,7 +64,7 @@ fn sources() -> impl TypedValueParser<Value = &'static Source> {
     PossibleValuesParser::new(names).try_map(|name| Source::named(&name).ok_or("no such source"))
 }
 
-/// Events given to the store at a time.
+/// Events given to the store at a time, at most; of a block that has more, all.
 const BATCH_EVENTS: usize = 30_000;
 /// Values of measurements given to the store at a time.
 const BATCH_VALUES: usize = 1_000_000;
@@ -104,11 +103,11 @@ pub(super) fn run(arguments: &Arguments, surroundings: &Surroundings) -> anyhow:
         verify: !arguments.no_verify,
         received: Clock::system().now(),
     };
-    let store = serve::open_store(&config, Duration::ZERO, None)?;
+    let store = serve::open_store(&config, serve::Purpose::Import)?;
     let mut sink = Sink {
         runtime: serve::runtime()?,
         store,
-        batch: Vec::new(),
+        batch: Vec::with_capacity(BATCH_EVENTS),
         samples: Vec::new(),
         values: 0,
         total: Total::default(),
@@ -368,21 +367,17 @@ impl Sink {
             *self.total.refused.entry(UNREADABLE).or_default() += taken.refused_unlisted;
         }
         self.total.left_out += taken.left_out;
-        self.batch.append(&mut taken.events);
-        while self.batch.len() >= BATCH_EVENTS {
-            let rest = self.batch.split_off(BATCH_EVENTS);
+        if self.batch.len() + taken.events.len() > BATCH_EVENTS {
             self.append()?;
-            self.batch = rest;
         }
+        self.batch.append(&mut taken.events);
         self.values += taken.samples.iter().map(Series::len).sum::<usize>();
         self.samples.append(&mut taken.samples);
         if self.values >= BATCH_VALUES { self.append_samples() } else { Ok(()) }
     }
 
     fn flush(&mut self) -> anyhow::Result<()> {
-        if !self.batch.is_empty() {
-            self.append()?;
-        }
+        self.append()?;
         if self.samples.is_empty() { Ok(()) } else { self.append_samples() }
     }
 
@@ -395,7 +390,11 @@ impl Sink {
     }
 
     fn append(&mut self) -> anyhow::Result<()> {
-        let batch = std::mem::take(&mut self.batch);
+        if self.batch.is_empty() {
+            return Ok(());
+        }
+        // Events are large: a list that grows would copy them again and again.
+        let batch = std::mem::replace(&mut self.batch, Vec::with_capacity(BATCH_EVENTS));
         let appended = self.runtime.block_on(self.store.append(batch));
         let appended = appended.context("the store failed; run the same import again to go on")?;
         self.total.appended.new += appended.new;

@@ -108,7 +108,7 @@ fn open(config: &Config, memory: bool, metrics: &Arc<Metrics>) -> anyhow::Result
     }
     let metrics = Arc::clone(metrics);
     let on_commit: OnCommit = Arc::new(move |took, _| metrics.committed(took));
-    let store = open_store(config, PACE, Some(on_commit))?;
+    let store = open_store(config, Purpose::Serve(on_commit))?;
     if let AnyStore::ClickHouse(store) = &store
         && let Err(error) = store.verify()
     {
@@ -117,16 +117,27 @@ fn open(config: &Config, memory: bool, metrics: &Arc<Metrics>) -> anyhow::Result
     Ok(store)
 }
 
-/// Opens the store that the settings name. `pace` is that of batches to ClickHouse.
-pub(super) fn open_store(
-    config: &Config,
-    pace: Duration,
-    on_commit: Option<OnCommit>,
-) -> anyhow::Result<AnyStore> {
+/// What a store is opened for.
+pub(super) enum Purpose {
+    /// A server, which counts what is committed.
+    Serve(OnCommit),
+    /// To write much and ask little.
+    Import,
+    /// To read it, or to see whether it opens.
+    Read,
+}
+
+/// Opens the store that the settings name.
+pub(super) fn open_store(config: &Config, purpose: Purpose) -> anyhow::Result<AnyStore> {
+    let bulk = matches!(purpose, Purpose::Import);
+    let (pace, on_commit) = match purpose {
+        Purpose::Serve(on_commit) => (PACE, Some(on_commit)),
+        Purpose::Import | Purpose::Read => (Duration::ZERO, None),
+    };
     match &config.store {
         config::Store::Embedded => {
             let monotonic = Some(clock::monotonic as fn() -> Duration);
-            let options = EmbeddedOptions { monotonic, on_commit, ..EmbeddedOptions::default() };
+            let options = EmbeddedOptions { monotonic, bulk, on_commit, ..EmbeddedOptions::default() };
             open_embedded(&config.data_dir, options)
         }
         config::Store::ClickHouse(servers) => {

@@ -529,6 +529,52 @@ fn a_life_that_is_cut_again_still_ends_where_the_next_begins() {
     }
 }
 
+#[test]
+fn many_rooms_in_one_batch_are_as_if_each_had_come_alone() {
+    const DAY_S: i64 = 86_400;
+    let told = |room: i64, second: i64| {
+        let name = format!("room{room}");
+        let second = second + room;
+        [
+            event(&name, "a", Kind::RoomCreated, second),
+            joined(&name, "a", second + 1),
+            joined(&name, &format!("user{room}"), second + 2),
+            left(&name, "a", second + 90),
+            event(&name, "", Kind::RoomDestroyed, second + 100),
+        ]
+    };
+    // Each day has a file of its own, and more of them are new than may have large caches.
+    let told_of_days: Vec<Vec<Event>> =
+        (0..5).map(|day| (0..40).flat_map(|room| told(room, day * DAY_S)).collect()).collect();
+    let mut restart = event("", "", Kind::EmitterReset, 2 * DAY_S + 50);
+    restart.user.clear();
+    for subject in Subject::all() {
+        let reference = Subject::memory();
+        for (day, events) in told_of_days.iter().enumerate() {
+            for room in events.chunks(5) {
+                reference.append(room);
+            }
+            let events = shuffled(events, day as u64);
+            let (first, second) = events.split_at(120);
+            assert_eq!(
+                (subject.append(first).new, subject.append(second).new),
+                (120, 80),
+                "{}",
+                subject.name
+            );
+        }
+        reference.append(std::slice::from_ref(&restart));
+        // What is known already comes again with what is new.
+        let again: Vec<Event> = told_of_days[2].iter().chain([&restart]).cloned().collect();
+        assert_eq!(subject.append(&again).new, 1, "{}", subject.name);
+        let expected = reference.answers();
+        assert_eq!(subject.answers(), expected, "{}", subject.name);
+        let subject = subject.reopened();
+        assert_eq!(subject.answers(), expected, "{}", subject.name);
+        assert_eq!(days::check(&subject), Ok(()), "{}", subject.name);
+    }
+}
+
 /// Events that print on a line each.
 #[derive(Clone)]
 struct Told(Vec<Event>);

@@ -80,7 +80,9 @@ impl Room {
                 &b.name,
             ))
         });
-        let claims: Vec<Claim> = lives.iter().map(|(timeline, life, _)| life.claim(timeline)).collect();
+        let claim =
+            |(timeline, life, _): &(&Timeline, Life, Vec<&Event>)| life.claim(timeline.app, &timeline.room);
+        let claims: Vec<Claim> = lives.iter().map(claim).collect();
         let seconds = fold::seconds(&claims);
         let folded = |((timeline, life, events), second): ((&Timeline, Life, Vec<&Event>), i64)| {
             let comm_id = life.comm_id(timeline, second);

@@ -63,12 +63,12 @@ pub fn owner(event: &Event) -> &str {
 
 impl Life {
     /// The second of its room's name that this life asks for.
-    pub fn claim(&self, timeline: &Timeline) -> Claim {
+    pub fn claim(&self, app: AppId, room: &str) -> Claim {
         let imported = self.name.as_ref().filter(|_| self.recorded).map(CommId::from_text);
         let fixed = imported
             .as_ref()
             .and_then(CommId::parts)
-            .filter(|&(app, room, _)| app == timeline.app && room == timeline.room);
+            .filter(|&(named_app, named_room, _)| named_app == app && named_room == room);
         Claim { second: fixed.map_or(self.start.secs(), |(_, _, second)| second), fixed: fixed.is_some() }
     }
 

@@ -1,7 +1,9 @@
-//! What is copied day by day is everything: the days that a store names, and exports of one after the other.
+//! Files of days: what is copied day by day is everything (the days that a store names, and exports of one after the
+//! other), and what is dropped with a day is nothing that somebody can still ask for.
 
 use super::*;
 use crate::records::quality::{Flow, Measure, Series};
+use crate::store::DAY_S;
 
 /// The export of a window, a line each, in order of the lines: what follows what depends on the window.
 fn lines(subject: &Subject, query: &ExportQuery) -> Vec<String> {
@@ -53,7 +55,6 @@ fn end(day: i64) -> Millis {
 
 #[test]
 fn every_day_is_named_and_no_application_is_forgotten() {
-    const DAY_S: i64 = 86_400;
     let of = |app: u64, event: Event| Event { app: AppId(app), ..event };
     let flow = |app: u64| Flow {
         app: AppId(app),
@@ -84,5 +85,44 @@ fn every_day_is_named_and_no_application_is_forgotten() {
         let days = subject.store.days().unwrap();
         assert_eq!(days, BTreeSet::from(expected), "{}", subject.name);
         check(&subject).unwrap();
+    }
+}
+
+/// Files are dropped by day; what was told of a user on a day that is over belongs to a call that goes on.
+#[test]
+fn attributes_stay_with_a_call_that_outlives_their_day() {
+    for subject in [Subject::memory(), Subject::embedded()] {
+        let attributes = |second: i64, device: &str| {
+            let mut told = event("long", "a", Kind::Attributes, second);
+            told.attrs.insert(Attr::Device, device.to_owned());
+            told
+        };
+        subject.append(&[joined("long", "a", 0), joined("short", "b", DAY_S), attributes(DAY_S, "phone")]);
+        subject.append(&[event("short", "", Kind::RoomDestroyed, DAY_S + 10)]);
+        subject.append(&[joined("long", "c", 9 * DAY_S)]);
+        let devices = |subject: &Subject| {
+            let answers = subject.answers();
+            let sessions = answers.records.iter().flat_map(|(_, sessions)| sessions);
+            let of_a = sessions.filter(|session| session.user == "a");
+            of_a.map(|session| session.attrs.get(&Attr::Device).cloned()).collect::<Vec<_>>()
+        };
+        let phone = vec![Some("phone".to_owned())];
+        assert_eq!(devices(&subject), phone, "{}", subject.name);
+        wait(subject.store.sweep(at(5 * DAY_S))).unwrap();
+        assert_eq!(devices(&subject), phone, "{}", subject.name);
+        subject.seal();
+        let subject = subject.reopened();
+        assert_eq!(devices(&subject), phone, "{}", subject.name);
+        subject.append(&[
+            left("long", "a", 9 * DAY_S + 5),
+            event("long", "", Kind::RoomDestroyed, 9 * DAY_S + 9),
+        ]);
+        assert_eq!(devices(&subject), phone, "{}", subject.name);
+        // With the call goes what was told of its users.
+        wait(subject.store.sweep(at(30 * DAY_S))).unwrap();
+        assert_eq!(devices(&subject), Vec::new(), "{}", subject.name);
+        if let Some(dir) = &subject.dir {
+            assert_eq!(std::fs::read_dir(dir.path().join("days")).unwrap().count(), 0);
+        }
     }
 }

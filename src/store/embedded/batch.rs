@@ -10,8 +10,9 @@ use std::sync::Arc;
 use super::file::{Changes, DayFile, View};
 use super::index::{CallRef, Delta, Index};
 use super::keys::{self, CallNo, Key, Table, day};
+use super::told::{self, StayHead};
 use super::values::{self, CallRow};
-use crate::records::fold::{EventSet, Life, Stay, Timeline};
+use crate::records::fold::{EventSet, Life, Timeline};
 use crate::records::{AppId, Event, Millis};
 use crate::store::{StoreError, packed};
 
@@ -28,6 +29,9 @@ pub(super) struct Batch<'s> {
     pub(super) users: HashMap<CallRef, BTreeMap<String, UserEntry>>,
     pub(super) singles: BTreeMap<(i64, Table, Vec<u8>), Option<Event>>,
     next_no: BTreeMap<i64, CallNo>,
+    turn: Turn,
+    /// The life that the event before fell into: mostly, the next one does, too.
+    pub(super) latest: Option<CallRef>,
     /// Resets of this batch.
     pub(super) resets: Vec<Event>,
     /// When the orphans that this batch adds happened.
@@ -35,6 +39,15 @@ pub(super) struct Batch<'s> {
     pub(super) attribute_days: BTreeSet<i64>,
     /// In which calls users of open files have stays now, or no more.
     pub(super) listed: Vec<Delta>,
+}
+
+/// Which call numbers a part of a batch gives out, so that no two parts give out the same.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Turn {
+    /// Behind the next free number, less than `parts`.
+    pub(super) part: CallNo,
+    /// How many parts there are.
+    pub(super) parts: CallNo,
 }
 
 /// A call: as the files have it, and as the batch leaves it.
@@ -48,11 +61,13 @@ pub(super) struct CallEntry {
 #[derive(Debug)]
 pub(super) struct UserEntry {
     pub(super) events: EventSet,
+    /// The stays that the files have of the user.
+    pub(super) old: Vec<StayHead>,
     pub(super) dirty: bool,
 }
 
 impl<'s> Batch<'s> {
-    pub(super) fn new(files: &'s Files, index: &'s Index) -> Batch<'s> {
+    pub(super) fn new(files: &'s Files, index: &'s Index, turn: Turn) -> Batch<'s> {
         Batch {
             files,
             index,
@@ -62,6 +77,8 @@ impl<'s> Batch<'s> {
             users: HashMap::new(),
             singles: BTreeMap::new(),
             next_no: BTreeMap::new(),
+            turn,
+            latest: None,
             resets: Vec::new(),
             orphans: HashMap::new(),
             attribute_days: BTreeSet::new(),
@@ -113,7 +130,7 @@ impl<'s> Batch<'s> {
         match &mut entry.row {
             Some(row) => row.life = life,
             gone => {
-                let second = life.claim(timeline).second;
+                let second = life.claim(timeline.app, &timeline.room).second;
                 *gone = Some(CallRow {
                     app: timeline.app.0,
                     room: timeline.room.clone(),
@@ -138,10 +155,10 @@ impl<'s> Batch<'s> {
     /// A new place on the day of a life's begin.
     pub(super) fn allocate(&mut self, begin: Millis) -> CallRef {
         let day = day(begin);
-        let index = self.index;
-        let next = self.next_no.entry(day).or_insert_with(|| index.next_no(day));
+        let (index, turn) = (self.index, self.turn);
+        let next = self.next_no.entry(day).or_insert_with(|| index.next_no(day) + turn.part);
         let at = CallRef { day, no: *next };
-        *next += 1;
+        *next += turn.parts;
         self.calls.insert(at, CallEntry { old: None, row: None });
         at
     }
@@ -153,15 +170,15 @@ impl<'s> Batch<'s> {
             self.call(at)?;
             let view = self.view(at.day)?;
             let old = self.calls.get(&at).and_then(|entry| entry.old.as_ref());
-            let events = match (view, old) {
+            let (old, events) = match (view, old) {
                 (Some(view), Some(row)) => {
                     let key = Key::call(at.no).text(user).bytes();
-                    let decode = |bytes: &[u8]| values::decode_events(bytes, row, user);
+                    let decode = |bytes: &[u8]| told::decode(bytes, Some(row), user, at.day);
                     view.with(Table::Events, &key, decode)?.unwrap_or_default()
                 }
-                (_, _) => Vec::new(),
+                (_, _) => (Vec::new(), Vec::new()),
             };
-            let entry = UserEntry { events: EventSet::from_events(events), dirty: false };
+            let entry = UserEntry { events: EventSet::from_events(events), old, dirty: false };
             self.users.entry(at).or_default().insert(user.to_owned(), entry);
         }
         let missing = || StoreError::Corrupt("a user's row was lost while a batch was made".to_owned());
@@ -334,7 +351,7 @@ impl<'s> Batch<'s> {
     }
 
     /// The lives of a room's name that begin within these bounds on one day, and all that this batch made.
-    fn calls_of_room_on(
+    pub(super) fn calls_of_room_on(
         &mut self,
         app: AppId,
         room: &str,
@@ -470,27 +487,6 @@ impl<'s> Batch<'s> {
             };
         }
         Ok(found.into_values().collect())
-    }
-
-    /// What was told of a user in a room's name since a life began.
-    pub(super) fn attributes(&mut self, row: &CallRow, user: &str) -> Result<Vec<Event>, StoreError> {
-        let since = day(row.life.begin);
-        let mut days: BTreeSet<i64> = self.index.attribute_days(since).collect();
-        days.extend(self.attribute_days.range(since..));
-        let prefix = keys::room(AppId(row.app), &row.room).text(user);
-        let mut told = Vec::new();
-        for day in days {
-            told.extend(self.singles_of(Table::Attributes, day, &prefix)?);
-        }
-        told.retain(|event| row.life.begin <= event.at);
-        Ok(told)
-    }
-
-    /// The stays of a user as the files have them.
-    pub(super) fn old_stays(&mut self, at: CallRef, user: &str) -> Result<Vec<Stay>, StoreError> {
-        let Some(view) = self.view(at.day)? else { return Ok(Vec::new()) };
-        let key = Key::call(at.no).text(user).bytes();
-        Ok(view.with(Table::Stays, &key, values::decode_stays)?.unwrap_or_default())
     }
 
     /// The numbers that were given out, for the index.

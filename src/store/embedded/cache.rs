@@ -9,8 +9,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use super::index::CallRef;
 use crate::records::{AppId, CommId, Millis, Session};
 
-/// Sessions that are kept, some 500 bytes each. When there are more, the cache begins anew.
-const SESSIONS_MAX: usize = 50_000;
+/// Sessions that are kept, some 900 bytes each with what was rendered of them. When there are more, the cache begins anew.
+const SESSIONS_MAX: usize = 25_000;
 
 /// A call's sessions, in the order of questions.
 #[derive(Debug)]

@@ -13,12 +13,12 @@ use std::rc::Rc;
 use serde::{Deserialize, Serialize};
 
 use super::batch::{Batch, ChangesByDay, Files, user_of};
-use super::file::{Changes, View};
+use super::file::View;
 use super::index::{CallRef, Delta, Index};
 use super::keys::{self, Key, Table};
+use super::told::{self, StayHead};
 use super::{users, values};
 use crate::records::AppId;
-use crate::records::fold::Stay;
 use crate::store::{DayFigures, Figures, StoreError, figures_day};
 
 /// What one file counts of one day of an application.
@@ -107,22 +107,6 @@ impl AllSums {
         };
         Figures { first_s, days: asked.map(sum).collect() }
     }
-
-    /// The sums of one file as rows of it.
-    pub(super) fn rows(&self, file: i64) -> Result<Changes, StoreError> {
-        let mut rows = Changes::new();
-        for (&app, days) in &self.0 {
-            for (&start_s, files) in days {
-                if let Some(&sums) = files.get(&file) {
-                    rows.insert(
-                        (Table::Figures, keys::figures(app, start_s)),
-                        Some(values::encode_sums(sums)?),
-                    );
-                }
-            }
-        }
-        Ok(rows)
-    }
 }
 
 /// A user in a call, the days of whose entries changed.
@@ -135,7 +119,7 @@ pub(super) struct Moved {
 }
 
 impl Moved {
-    pub(super) fn between(at: CallRef, user: &str, old: &[Stay], new: &[Stay]) -> Option<Moved> {
+    pub(super) fn between(at: CallRef, user: &str, old: &[StayHead], new: &[StayHead]) -> Option<Moved> {
         if days_of(old).eq(days_of(new)) {
             return None;
         }
@@ -148,7 +132,7 @@ impl Moved {
     }
 }
 
-fn days_of(stays: &[Stay]) -> impl Iterator<Item = i64> {
+fn days_of(stays: &[StayHead]) -> impl Iterator<Item = i64> {
     stays.iter().map(|stay| figures_day(stay.joined.secs()))
 }
 
@@ -161,7 +145,48 @@ struct Change {
 }
 
 /// By file, application and day.
-type SumChanges = BTreeMap<(i64, AppId, i64), Change>;
+#[derive(Debug, Default)]
+pub(super) struct SumChanges(BTreeMap<(i64, AppId, i64), Change>);
+
+impl SumChanges {
+    fn of(&mut self, file: i64, app: AppId, start_s: i64) -> &mut Change {
+        self.0.entry((file, app, start_s)).or_default()
+    }
+
+    /// Adds what another part of the same batch changes.
+    pub(super) fn merge(&mut self, other: SumChanges) {
+        for ((file, app, start_s), by) in other.0 {
+            let change = self.of(file, app, start_s);
+            change.rooms += by.rooms;
+            change.users += by.users;
+            change.entries += by.entries;
+        }
+    }
+
+    /// The sums that a batch leaves, as changes of files and of the index.
+    pub(super) fn write(
+        self,
+        index: &Index,
+        changes: &mut ChangesByDay,
+        deltas: &mut Vec<Delta>,
+    ) -> Result<(), StoreError> {
+        for ((file, app, start_s), change) in self.0 {
+            let old = index.sums.get(app, start_s, file);
+            let new = Sums {
+                rooms: old.rooms.saturating_add_signed(change.rooms),
+                users: old.users.saturating_add_signed(change.users),
+                entries: old.entries.saturating_add_signed(change.entries),
+            };
+            if new != old {
+                let value = (new != Sums::default()).then(|| values::encode_sums(new)).transpose()?;
+                let key = keys::figures(app, start_s);
+                changes.entry(file).or_default().insert((Table::Figures, key), value);
+                deltas.push(Delta::Sums { app, start_s, file, sums: new });
+            }
+        }
+        Ok(())
+    }
+}
 
 /// Whoever entered a room's name on a day: how many calls of each file have entries of each user, and how many such
 /// users and calls each file has. Or by how much that changes.
@@ -285,9 +310,8 @@ impl Batch<'_> {
     pub(super) fn count(
         &mut self,
         moved: Vec<Moved>,
-        changes: &mut ChangesByDay,
         deltas: &mut Vec<Delta>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<SumChanges, StoreError> {
         let mut rooms: HashMap<(AppId, String), Vec<Moved>> = HashMap::new();
         for moved in moved {
             let entry = self.calls.get(&moved.at);
@@ -296,25 +320,11 @@ impl Batch<'_> {
             };
             rooms.entry((AppId(row.app), row.room.clone())).or_default().push(moved);
         }
-        let mut sums = SumChanges::new();
+        let mut sums = SumChanges::default();
         for ((app, room), moved) in rooms {
             self.count_room(app, &room, &moved, &mut sums, deltas)?;
         }
-        for ((file, app, start_s), change) in sums {
-            let old = self.index.sums.get(app, start_s, file);
-            let new = Sums {
-                rooms: old.rooms.saturating_add_signed(change.rooms),
-                users: old.users.saturating_add_signed(change.users),
-                entries: old.entries.saturating_add_signed(change.entries),
-            };
-            if new != old {
-                let value = (new != Sums::default()).then(|| values::encode_sums(new)).transpose()?;
-                let key = keys::figures(app, start_s);
-                changes.entry(file).or_default().insert((Table::Figures, key), value);
-                deltas.push(Delta::Sums { app, start_s, file, sums: new });
-            }
-        }
-        Ok(())
+        Ok(sums)
     }
 
     /// Counts what moved in one room's name.
@@ -329,7 +339,7 @@ impl Batch<'_> {
         for moved in moved {
             for (days, by) in [(&moved.old, -1), (&moved.new, 1)] {
                 for &start_s in days {
-                    sums.entry((moved.at.day, app, start_s)).or_default().entries += by;
+                    sums.of(moved.at.day, app, start_s).entries += by;
                 }
             }
         }
@@ -360,11 +370,11 @@ impl Batch<'_> {
             let users: BTreeSet<&str> = changes.users.keys().map(|(user, _)| user.as_str()).collect();
             for user in users {
                 move_count(entrants.user_counted(user, &changes), |file, by| {
-                    sums.entry((file, app, start_s)).or_default().users += by;
+                    sums.of(file, app, start_s).users += by;
                 });
             }
             move_count(entrants.room_counted(&changes), |file, by| {
-                sums.entry((file, app, start_s)).or_default().rooms += by;
+                sums.of(file, app, start_s).rooms += by;
             });
             let read = read.filter(|entrants| entrants.rows >= REMEMBERED_ROWS_MIN);
             deltas.push(Delta::Entrants { room: room_day, read, changes });
@@ -406,26 +416,16 @@ fn calls_of_room(view: &View, file: i64, app: AppId, room: &str) -> Result<Vec<C
     Ok(calls)
 }
 
-/// Completes files of older formats: counts their figures and lists the calls of their users. So it does with the files
-/// behind them, since what two files have in common is counted in the first.
-pub(super) fn complete_old(files: &Files, index: &mut Index) -> Result<(), StoreError> {
-    for (&day, file) in files.iter().skip_while(|(_, file)| file.complete) {
-        index.sums.forget_file(day);
-        recount(files, day, &mut index.sums)?;
-        let mut derived = index.sums.rows(day)?;
-        if file.sealed {
-            let keys = users::keys_of(&file.view()?)?.into_iter();
-            derived.extend(keys.map(|key| ((Table::Users, key), Some(Vec::new()))));
-        }
-        file.commit_derived(&derived)?;
-    }
-    Ok(())
-}
-
-/// Compares the figures and the users' calls of every file with what its stays say.
+/// Compares the stays of every file with what its events say, and the figures and the users' calls with the stays.
 pub(super) fn verify(files: &Files, index: &Index) -> Result<(), StoreError> {
     let mut counted = AllSums::default();
     for (&day, file) in files {
+        if !are_folded(&file.view()?, day)? {
+            return Err(StoreError::Corrupt(format!(
+                "the sessions in {} are not those of its events",
+                file.path.display()
+            )));
+        }
         recount(files, day, &mut counted)?;
         if let Some((app, start_s)) = index.sums.differs(&counted, day, index.swept_s) {
             return Err(StoreError::Corrupt(format!(
@@ -433,7 +433,7 @@ pub(super) fn verify(files: &Files, index: &Index) -> Result<(), StoreError> {
                 file.path.display()
             )));
         }
-        if file.sealed && !users::are_listed(&file.view()?)? {
+        if file.sealed && !users::are_listed(&file.view()?, day)? {
             return Err(StoreError::Corrupt(format!(
                 "the users' calls in {} are not those of its sessions",
                 file.path.display()
@@ -441,6 +441,21 @@ pub(super) fn verify(files: &Files, index: &Index) -> Result<(), StoreError> {
         }
     }
     Ok(())
+}
+
+/// Whether each row of what was told says of its user's stays what its events do.
+fn are_folded(view: &View, day: i64) -> Result<bool, StoreError> {
+    let (mut same, mut outcome) = (true, Ok(()));
+    view.scan(Table::Events, &[], None, false, &mut |key, value| {
+        let user = user_of(key).unwrap_or_default();
+        match told::decode(value, None, &user, day) {
+            Ok((stays, _)) if user.is_empty() => same &= stays.is_empty(),
+            Ok((stays, events)) => same &= stays == StayHead::of(&told::stays(&events)),
+            Err(error) => outcome = Err(error),
+        }
+        if same && outcome.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    outcome.map(|()| same)
 }
 
 /// Counts what a file holds from its stays, and adds it to `counted`, which has that of all earlier files.
@@ -479,11 +494,11 @@ fn recount(files: &Files, file: i64, counted: &mut AllSums) -> Result<(), StoreE
 }
 
 /// Gives the stays of each user of a call.
-fn each_user(view: &View, call: CallRef, sink: &mut dyn FnMut(&str, &[Stay])) -> Result<(), StoreError> {
+fn each_user(view: &View, call: CallRef, sink: &mut dyn FnMut(&str, &[StayHead])) -> Result<(), StoreError> {
     let prefix = Key::call(call.no);
     let mut outcome = Ok(());
-    view.scan(Table::Stays, &prefix.clone().bytes(), Some(&prefix.end()), false, &mut |key, value| {
-        match (user_of(key), values::decode_stays(value)) {
+    view.scan(Table::Events, &prefix.clone().bytes(), Some(&prefix.end()), false, &mut |key, value| {
+        match (user_of(key), told::decode_heads(value, call.day)) {
             (Some(user), Ok(stays)) => sink(&user, &stays),
             (None, Ok(_)) => {}
             (_, Err(error)) => {

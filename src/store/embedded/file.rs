@@ -1,9 +1,10 @@
 //! One day's file: rows by table, read in either form, changed in one durable commit.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use redb::{
     Database, Durability, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, TableError,
@@ -13,7 +14,7 @@ use redb::{
 use super::disk::{Disk, Fault};
 use super::keys::{self, BESIDE, Content, Key, META, Table};
 use super::overlay::Overlay;
-use super::pack::{self, Row};
+use super::pack::{self, Block, Row};
 use super::stream::unharmed;
 use super::users;
 use crate::records::AppId;
@@ -25,11 +26,11 @@ pub(super) const MAKING: &str = "making";
 /// The cache while a day is packed: it is written once, in order.
 const CACHE_PACKING_BYTES: usize = 8 << 20;
 
+/// From so many changes on, a second thread writes the largest table meanwhile.
+const APART_CHANGES_MIN: usize = if cfg!(test) { 4 } else { 4_000 };
+
 /// The changes of one batch to one file: by table and key, a new value or none.
 pub(super) type Changes = BTreeMap<(Table, Vec<u8>), Option<Vec<u8>>>;
-
-/// The tables whose rows are a function of the calls and stays, and which files of older formats lack.
-const DERIVED: [Table; 2] = [Table::Users, Table::Figures];
 
 /// One day's file, open.
 #[derive(Debug)]
@@ -38,8 +39,6 @@ pub(super) struct DayFile {
     pub(super) path: PathBuf,
     pub(super) sealed: bool,
     content: Content,
-    /// Whether it is of the present format; a file of an older one lacks what is [derived](DERIVED).
-    pub(super) complete: bool,
     db: Database,
 }
 
@@ -64,7 +63,7 @@ impl DayFile {
         }
         {
             let mut meta = tx.open_table(META).map_err(failed)?;
-            meta.insert(content.format(), content.formats().1).map_err(failed)?;
+            meta.insert(content.format(), content.version()).map_err(failed)?;
             meta.insert("joint", joint).map_err(failed)?;
         }
         tx.commit().map_err(failed)?;
@@ -87,14 +86,14 @@ impl DayFile {
             let get = |name| meta.get(name).map(|value| value.map_or(0, |value| value.value()));
             (get(content.format()).map_err(failed)?, get("sealed").map_err(failed)? == 1)
         };
-        let (oldest, newest) = content.formats();
-        if !(oldest..=newest).contains(&format) {
+        if format != content.version() {
             return Err(StoreError::Refused(format!(
-                "{} was written in format {format}; this rollbook reads formats {oldest} to {newest}: use the version that wrote it",
-                path.display()
+                "{} was written in format {format}; this rollbook reads format {}: use the version that wrote it, or let it export its events and import them into a new data directory",
+                path.display(),
+                content.version()
             )));
         }
-        Ok(DayFile { day, path: path.to_owned(), sealed, content, complete: format == newest, db })
+        Ok(DayFile { day, path: path.to_owned(), sealed, content, db })
     }
 
     /// Whether its rows are in packed blocks. Chunks of measurements stay rows, since they are packed already.
@@ -113,7 +112,7 @@ impl DayFile {
 
     /// What the file holds now.
     pub(super) fn view(&self) -> Result<View, StoreError> {
-        let tables = Table::ALL.iter().map(|_| OnceCell::new()).collect();
+        let tables = Table::ALL.iter().map(|_| Opened::default()).collect();
         Ok(View { tx: self.db.begin_read().map_err(failed)?, packed: self.is_packed(), tables })
     }
 
@@ -121,10 +120,23 @@ impl DayFile {
     /// milliseconds, and the kinds of commit are never mixed.
     pub(super) fn commit(&self, changes: &Changes, joint: Option<Joint<'_>>) -> Result<(), StoreError> {
         let tx = begin_write(&self.db)?;
-        let mut rest = changes.iter().peekable();
-        while let Some(&(&(table, _), _)) = rest.peek() {
-            let of_table = std::iter::from_fn(|| rest.next_if(|((other, _), _)| *other == table));
-            if self.is_packed() { repack(&tx, table, of_table)? } else { put(&tx, table, of_table)? }
+        let mut tables: Vec<Table> = changes.keys().map(|(table, _)| *table).collect();
+        tables.dedup();
+        let write = |table: Table| {
+            let behind = changes.range((table, Vec::new())..);
+            let of_table = behind.take_while(|((other, _), _)| *other == table);
+            if self.is_packed() { repack(&tx, table, of_table) } else { put(&tx, table, of_table) }
+        };
+        if changes.len() < APART_CHANGES_MIN {
+            tables.into_iter().try_for_each(write)?;
+        } else {
+            let (largest, others): (Vec<Table>, Vec<Table>) =
+                tables.into_iter().partition(|table| *table == Table::Events);
+            std::thread::scope(|scope| {
+                let apart = scope.spawn(|| largest.into_iter().try_for_each(write));
+                let here = others.into_iter().try_for_each(write);
+                here.and(apart.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            })?;
         }
         if let Some(joint) = joint {
             tx.open_table(META).map_err(failed)?.insert("joint", joint.number).map_err(failed)?;
@@ -134,24 +146,6 @@ impl DayFile {
                 kept.insert(joint.number, beside).map_err(failed)?;
             }
         }
-        tx.commit().map_err(failed)
-    }
-
-    /// Puts what was derived from the stays in the place of what it holds of that. It is of the present format from
-    /// then on.
-    pub(super) fn commit_derived(&self, derived: &Changes) -> Result<(), StoreError> {
-        let tx = begin_write(&self.db)?;
-        for table in DERIVED {
-            let rows = derived.iter().filter(|((of, _), _)| *of == table);
-            let form = if self.sealed { table.blocks() } else { table.rows() };
-            tx.delete_table(form).map_err(failed)?;
-            tx.open_table(form).map_err(failed)?;
-            if self.sealed { repack(&tx, table, rows)? } else { put(&tx, table, rows)? }
-        }
-        tx.open_table(META)
-            .map_err(failed)?
-            .insert(self.content.format(), self.content.formats().1)
-            .map_err(failed)?;
         tx.commit().map_err(failed)
     }
 
@@ -199,7 +193,7 @@ impl DayFile {
         let tx = begin_write(&sealed)?;
         {
             let mut meta = tx.open_table(META).map_err(failed)?;
-            meta.insert(self.content.format(), self.content.formats().1).map_err(failed)?;
+            meta.insert(self.content.format(), self.content.version()).map_err(failed)?;
             meta.insert("sealed", 1).map_err(failed)?;
             meta.insert("joint", self.joint()?).map_err(failed)?;
             if let Some(start_s) = self.swept()? {
@@ -226,8 +220,8 @@ impl DayFile {
     }
 }
 
-/// Writes the packed blocks of all rows.
-pub(super) fn pack_rows(view: &View, tx: &WriteTransaction) -> Result<(), StoreError> {
+/// Writes the packed blocks of all rows of the file of `day`.
+pub(super) fn pack_rows(day: i64, view: &View, tx: &WriteTransaction) -> Result<(), StoreError> {
     for table in Content::Records.tables() {
         let mut out = tx.open_table(table.blocks()).map_err(failed)?;
         let mut rows: Vec<Row> = Vec::new();
@@ -240,7 +234,7 @@ pub(super) fn pack_rows(view: &View, tx: &WriteTransaction) -> Result<(), StoreE
         };
         let mut outcome = Ok(());
         if table == Table::Users {
-            users::each_part(view, &mut |keys| {
+            users::each_part((view, day), &mut |keys| {
                 rows.extend(keys.into_iter().map(|key| (key, Vec::new())));
                 write(&mut rows)
             })?;
@@ -357,7 +351,7 @@ fn repack<'a>(
 }
 
 fn unpack_to_map(block: &[u8]) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, StoreError> {
-    Ok(pack::unpack(block)?.into_iter().collect())
+    Ok(Block::unpack(block)?.rows()?.into_iter().collect())
 }
 
 /// A day's file at one moment.
@@ -365,7 +359,14 @@ pub(super) struct View {
     tx: ReadTransaction,
     packed: bool,
     /// What was read of before: opening a table costs about as much as reading a row of it.
-    tables: Vec<OnceCell<Rows>>,
+    tables: Vec<Opened>,
+}
+
+#[derive(Default)]
+struct Opened {
+    rows: OnceCell<Rows>,
+    /// The block that was unpacked last, and its first key: neighbours are often asked for one after the other.
+    last: RefCell<Option<(Vec<u8>, Rc<Block>)>>,
 }
 
 type Rows = ReadOnlyTable<&'static [u8], &'static [u8]>;
@@ -373,19 +374,31 @@ type Rows = ReadOnlyTable<&'static [u8], &'static [u8]>;
 /// What a scan does with each row: go on, or stop.
 pub(super) type Visit<'v> = &'v mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>;
 
+impl Opened {
+    fn unpack(&self, first: &[u8], block: &[u8]) -> Result<Rc<Block>, StoreError> {
+        let mut last = self.last.borrow_mut();
+        if let Some((_, block)) = last.as_ref().filter(|(key, _)| key == first) {
+            return Ok(Rc::clone(block));
+        }
+        let block = Rc::new(Block::unpack(block)?);
+        *last = Some((first.to_vec(), Rc::clone(&block)));
+        Ok(block)
+    }
+}
+
 impl View {
     /// A table in the form that the file has; none where the file is older than the table.
-    fn table(&self, table: Table) -> Result<Option<&Rows>, StoreError> {
+    fn table(&self, table: Table) -> Result<Option<(&Rows, &Opened)>, StoreError> {
         let Some(place) = self.tables.get(table as usize) else { return Ok(None) };
-        if place.get().is_none() {
+        if place.rows.get().is_none() {
             let form = if self.packed { table.blocks() } else { table.rows() };
             let opened = match self.tx.open_table(form) {
                 Err(TableError::TableDoesNotExist(_)) => return Ok(None),
                 opened => opened.map_err(failed)?,
             };
-            return Ok(Some(place.get_or_init(|| opened)));
+            return Ok(Some((place.rows.get_or_init(|| opened), place)));
         }
-        Ok(place.get())
+        Ok(place.rows.get().map(|rows| (rows, place)))
     }
 
     /// The value of `key`, handed to `read`.
@@ -395,17 +408,15 @@ impl View {
         key: &[u8],
         read: impl FnOnce(&[u8]) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
-        let Some(table) = self.table(table)? else { return Ok(None) };
+        let Some((table, opened)) = self.table(table)? else { return Ok(None) };
         if !self.packed {
             return table.get(key).map_err(failed)?.map(|value| read(value.value())).transpose();
         }
         let mut at_or_before = table.range::<&[u8]>(..=key).map_err(failed)?;
-        let Some((_, block)) = at_or_before.next_back().transpose().map_err(failed)? else { return Ok(None) };
-        let rows = pack::unpack(block.value())?;
-        match rows.binary_search_by(|(other, _)| other.as_slice().cmp(key)) {
-            Ok(index) => read(&rows[index].1).map(Some),
-            Err(_) => Ok(None),
-        }
+        let Some((first, block)) = at_or_before.next_back().transpose().map_err(failed)? else {
+            return Ok(None);
+        };
+        opened.unpack(first.value(), block.value())?.get(key)?.map(read).transpose()
     }
 
     /// The applications that the keys of a table begin with.
@@ -433,7 +444,7 @@ impl View {
         visit: Visit<'_>,
     ) -> Result<(), StoreError> {
         let upper = to.map_or(Bound::Unbounded, Bound::Excluded);
-        let Some(table) = self.table(table)? else { return Ok(()) };
+        let Some((table, opened)) = self.table(table)? else { return Ok(()) };
         if !self.packed {
             let mut range = table.range::<&[u8]>((Bound::Included(from), upper)).map_err(failed)?;
             while let Some(row) = if backwards { range.next_back() } else { range.next() } {
@@ -452,15 +463,25 @@ impl View {
         let lower = first.as_deref().unwrap_or(from);
         let mut range = table.range::<&[u8]>((Bound::Included(lower), upper)).map_err(failed)?;
         while let Some(block) = if backwards { range.next_back() } else { range.next() } {
-            let mut rows = pack::unpack(block.map_err(failed)?.1.value())?;
-            if backwards {
-                rows.reverse();
-            }
+            let (first, block) = block.map_err(failed)?;
+            let block = opened.unpack(first.value(), block.value())?;
             let inside = |key: &[u8]| from <= key && to.is_none_or(|to| key < to);
-            for (key, value) in rows.iter().filter(|(key, _)| inside(key)) {
-                if visit(key, value).is_break() {
-                    return Ok(());
+            let mut flow = ControlFlow::Continue(());
+            if backwards {
+                for (key, value) in block.rows()?.iter().rev().filter(|(key, _)| inside(key)) {
+                    flow = visit(key, value);
+                    if flow.is_break() {
+                        break;
+                    }
                 }
+            } else {
+                block.each(|key, value| {
+                    flow = if inside(key) { visit(key, value) } else { ControlFlow::Continue(()) };
+                    flow
+                })?;
+            }
+            if flow.is_break() {
+                break;
             }
         }
         Ok(())

@@ -1,13 +1,15 @@
-//! A batch to changes of files: users folded again, calls numbered, listings kept in step.
+//! A batch to changes of files: users' rows written, calls numbered, listings kept in step.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{ControlFlow, RangeInclusive};
 
-use super::batch::{Batch, CallEntry, ChangesByDay, user_of};
-use super::figures::Moved;
+use super::batch::{Batch, CallEntry, ChangesByDay, UserEntry, user_of};
+use super::figures::{Moved, SumChanges};
+use super::file::Changes;
 use super::index::{CallRef, Delta, OPEN, reach};
-use super::keys::{self, Key, Table};
-use super::values::{self, CallRow, LongRow};
+use super::keys::{self, Key, Table, day};
+use super::told::{self, StayHead};
+use super::values::{self, CallRow, Listed, LongRow};
 use crate::records::fold::{self, Claim, Life, Stay, Timeline};
 use crate::records::{AppId, CommId, Event, Millis};
 use crate::store::StoreError;
@@ -18,15 +20,15 @@ pub(super) const LISTED_STAYS_MIN: u32 = 256;
 type RoomName = (AppId, String);
 
 impl Batch<'_> {
-    /// What this batch changes in each file, and in the index once that is durable.
-    pub(super) fn finish(mut self) -> Result<(ChangesByDay, Vec<Delta>), StoreError> {
+    /// What this batch changes in each file, and in the index once that is durable; and by how much in the daily figures.
+    pub(super) fn finish(mut self) -> Result<(ChangesByDay, Vec<Delta>, SumChanges), StoreError> {
         let mut changes = ChangesByDay::new();
         let mut deltas: Vec<Delta> = self.number_deltas().collect();
         let dirty = self.users.iter().filter(|(_, users)| users.values().any(|user| user.dirty));
         deltas.extend(dirty.map(|(&call, _)| Delta::Changed(call)));
         let moved = self.write_users(&mut changes)?;
         self.number()?;
-        self.count(moved, &mut changes, &mut deltas)?;
+        let sums = self.count(moved, &mut deltas)?;
         deltas.append(&mut self.listed);
         for (&at, entry) in &self.calls {
             write_call(at, entry, &mut changes, &mut deltas)?;
@@ -36,67 +38,43 @@ impl Batch<'_> {
             changes.entry(*day).or_default().insert((*table, key.clone()), value);
         }
         self.single_deltas(&mut deltas)?;
-        Ok((changes, deltas))
+        Ok((changes, deltas, sums))
     }
 
-    /// Folds again every user whose events changed; whose entries moved from one day to another.
+    /// Writes every user whose events changed; whose entries moved from one day to another.
     fn write_users(&mut self, changes: &mut ChangesByDay) -> Result<Vec<Moved>, StoreError> {
-        let mut dirty: Vec<(CallRef, String, Vec<Event>)> = Vec::new();
-        for (&at, users) in &mut self.users {
-            for (user, entry) in users.iter_mut().filter(|(_, entry)| entry.dirty) {
-                dirty.push((at, user.clone(), std::mem::take(&mut entry.events).into_vec()));
-            }
-        }
-        dirty.sort_by(|(at, user, _), (bt, bser, _)| (at, user).cmp(&(bt, bser)));
+        let mut calls: Vec<(CallRef, BTreeMap<String, UserEntry>)> =
+            std::mem::take(&mut self.users).into_iter().collect();
+        calls.sort_unstable_by_key(|(at, _)| *at);
         let mut moved = Vec::new();
-        for of_call in dirty.chunk_by(|(at, ..), (bt, ..)| at == bt) {
-            let at = of_call[0].0;
-            let row = self.call(at)?.cloned();
+        for (at, users) in calls {
+            let is_there = self.call(at)?.is_some();
             let mut listings = Vec::new();
-            for (_, user, events) in of_call {
-                let listing = self.write_user((at, row.as_ref()), user, events, changes)?;
-                moved.extend(Moved::between(at, user, &listing.old, &listing.new));
+            for (user, entry) in users.into_iter().filter(|(_, entry)| entry.dirty) {
+                let events = entry.events.into_vec();
+                let stays = if is_there && !user.is_empty() { told::stays(&events) } else { Vec::new() };
+                let listing = Listing { user, old: entry.old, new: StayHead::of(&stays), stays };
+                self.write_user(at, &listing, &events, changes);
+                moved.extend(Moved::between(at, &listing.user, &listing.old, &listing.new));
                 listings.push(listing);
+            }
+            if listings.is_empty() {
+                continue;
             }
             self.list(at, listings, changes)?;
         }
         Ok(moved)
     }
 
-    /// Folds a user again; the stays before and after.
-    fn write_user(
-        &mut self,
-        (at, row): (CallRef, Option<&CallRow>),
-        user: &str,
-        events: &[Event],
-        changes: &mut ChangesByDay,
-    ) -> Result<Listing, StoreError> {
+    /// Writes what was told of a user. The stays of an event's user are in the row of that user alone.
+    fn write_user(&mut self, at: CallRef, listing: &Listing, events: &[Event], changes: &mut ChangesByDay) {
+        let Listing { user, old, new, .. } = listing;
+        let written = (!events.is_empty()).then(|| told::encode(events, new, user, at.day));
         let key = Key::call(at.no).text(user).bytes();
-        let file = changes.entry(at.day).or_default();
-        let written = (!events.is_empty()).then(|| values::encode_events(events, user)).transpose()?;
-        file.insert((Table::Events, key.clone()), written);
-        if user.is_empty() {
-            return Ok(Listing { user: String::new(), old: Vec::new(), new: Vec::new() });
-        }
-        let old = self.old_stays(at, user)?;
-        let new = match row {
-            Some(row) if !events.is_empty() => {
-                let told = self.attributes(row, user)?;
-                let (events, told): (Vec<&Event>, Vec<&Event>) =
-                    (events.iter().collect(), told.iter().collect());
-                fold::stays(&events, &told)
-            }
-            _ => Vec::new(),
-        };
-        if old != new {
-            let written = (!new.is_empty()).then(|| values::encode_stays(&new)).transpose()?;
-            let file = changes.entry(at.day).or_default();
-            file.insert((Table::Stays, key), written);
-        }
+        changes.entry(at.day).or_default().insert((Table::Events, key), written);
         if old.is_empty() != new.is_empty() {
             self.list_call(at, user, !new.is_empty(), changes);
         }
-        Ok(Listing { user: user.to_owned(), old, new })
     }
 
     /// Keeps in which calls a user has stays: in a sealed file, or in memory.
@@ -123,58 +101,44 @@ impl Batch<'_> {
         let old_view = self.view(at.day)?;
         let Some(entry) = self.calls.get_mut(&at) else { return Ok(()) };
         let was_listed = entry.old.as_ref().is_some_and(|row| row.listed);
-        let count = |stays: fn(&Listing) -> &[Stay], counted: fn(&&Stay) -> bool| {
+        let count = |stays: fn(&Listing) -> &[StayHead], counted: fn(&&StayHead) -> bool| {
             listings.iter().map(|listing| stays(listing).iter().filter(counted).count()).sum::<usize>()
         };
-        let changed = |before: u32, counted: fn(&&Stay) -> bool| {
+        let changed = |before: u32, counted: fn(&&StayHead) -> bool| {
             let after = before as usize + count(|listing| &listing.new, counted);
             u32::try_from(after.saturating_sub(count(|listing| &listing.old, counted))).unwrap_or(u32::MAX)
         };
         let mut listed = false;
         if let Some(row) = &mut entry.row {
             row.stays = changed(row.stays, |_| true);
-            row.open_stays = changed(row.open_stays, |stay| stay.left.is_none());
+            row.open_stays = changed(row.open_stays, |stay| stay.is_open);
             // Once listed, always listed: the listing is right, and a call rarely shrinks.
             row.listed |= row.stays >= LISTED_STAYS_MIN;
             listed = row.listed;
         }
         let file = changes.entry(at.day).or_default();
-        if listed && !was_listed {
+        if listed && !was_listed && entry.old.is_some() {
             let prefix = Key::call(at.no);
+            let (from, to) = (prefix.clone().bytes(), prefix.end());
             let mut outcome = Ok(());
-            if let Some(view) = old_view.filter(|_| entry.old.is_some()) {
-                view.scan(
-                    Table::Stays,
-                    &prefix.clone().bytes(),
-                    Some(&prefix.end()),
-                    false,
-                    &mut |key, value| {
-                        let Some(user) = user_of(key) else { return ControlFlow::Continue(()) };
-                        match values::decode_stays(value) {
-                            Ok(stays) => {
-                                let keys = join_keys(at, &user, &stays);
-                                file.extend(
-                                    keys.into_iter().map(|key| ((Table::Joins, key), Some(Vec::new()))),
-                                );
-                                ControlFlow::Continue(())
-                            }
-                            Err(error) => {
-                                outcome = Err(error);
-                                ControlFlow::Break(())
-                            }
-                        }
-                    },
-                )?;
+            if let Some(view) = old_view {
+                view.scan(Table::Events, &from, Some(&to), false, &mut |key, value| {
+                    let user = user_of(key).unwrap_or_default();
+                    let told = told::decode(value, None, &user, at.day);
+                    outcome =
+                        told.map(|(_, events)| file.extend(listing_rows(at, &user, &told::stays(&events))));
+                    if outcome.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+                })?;
             }
             outcome?;
         }
         if listed || was_listed {
-            for listing in listings {
-                for key in join_keys(at, &listing.user, &listing.old) {
-                    file.insert((Table::Joins, key), None);
+            for Listing { user, old, stays, .. } in listings {
+                let gone = old.iter().map(|stay| listing_key(at, stay.joined.secs(), &user));
+                file.extend(gone.map(|key| ((Table::Joins, key), None)));
+                if listed {
+                    file.extend(listing_rows(at, &user, &stays));
                 }
-                let new = if listed { join_keys(at, &listing.user, &listing.new) } else { BTreeSet::new() };
-                file.extend(new.into_iter().map(|key| ((Table::Joins, key), Some(Vec::new()))));
             }
         }
         Ok(())
@@ -184,7 +148,7 @@ impl Batch<'_> {
     fn number(&mut self) -> Result<(), StoreError> {
         let mut touched: BTreeMap<RoomName, BTreeSet<i64>> = BTreeMap::new();
         for entry in self.calls.values() {
-            let wanted = |row: &CallRow| row.life.claim(&row.timeline()).second;
+            let wanted = |row: &CallRow| row.claim().second;
             let order = |row: &CallRow| (row.life.start, row.life.begin, row.second);
             if entry.old.as_ref().map(order) == entry.row.as_ref().map(order) && entry.old.is_some() {
                 continue;
@@ -202,7 +166,7 @@ impl Batch<'_> {
                 // Each is numbered around its own second once; it is then among the lives that this batch moved.
                 for (call, timeline, life) in numbered.elsewhere {
                     if met.insert(call) {
-                        seconds.insert(life.claim(&timeline).second);
+                        seconds.insert(life.claim(timeline.app, &timeline.room).second);
                         self.set_life(call, &timeline, life)?;
                     }
                 }
@@ -229,9 +193,8 @@ impl Batch<'_> {
                     rows.push((member, row.clone(), row.timeline()));
                 }
             }
-            let asks_here = |(_, row, timeline): &(CallRef, CallRow, Timeline)| {
-                (first..=last).contains(&row.life.claim(timeline).second)
-            };
+            let asks_here =
+                |(_, row, _): &(CallRef, CallRow, Timeline)| (first..=last).contains(&row.claim().second);
             let (mut rows, elsewhere): (Vec<_>, Vec<_>) = rows.into_iter().partition(asks_here);
             rows.sort_by(|(_, a, at), (_, b, bt)| {
                 let order = |life: &Life, timeline: &Timeline| {
@@ -245,7 +208,7 @@ impl Batch<'_> {
                 };
                 order(&a.life, at).cmp(&order(&b.life, bt))
             });
-            let claims: Vec<Claim> = rows.iter().map(|(_, row, timeline)| row.life.claim(timeline)).collect();
+            let claims: Vec<Claim> = rows.iter().map(|(_, row, _)| row.claim()).collect();
             let given = fold::seconds(&claims);
             let reached = given.iter().copied().max().unwrap_or(last).max(last);
             if reached > last || !self.owners_of(name, last + 1)?.is_empty() {
@@ -268,19 +231,16 @@ impl Batch<'_> {
     /// The lives of a room's name that own or ask for a second.
     fn owners_of(&mut self, (app, room): &RoomName, second: i64) -> Result<BTreeSet<CallRef>, StoreError> {
         let is_owner = |row: &CallRow| {
-            row.app == app.0
-                && row.room == *room
-                && (row.second == second || row.life.claim(&row.timeline()).second == second)
+            row.app == app.0 && row.room == *room && (row.second == second || row.claim().second == second)
         };
-        let mut owners: BTreeSet<CallRef> = BTreeSet::new();
+        let from = Millis::from_secs(second);
+        let mut near = self.calls_of_room_on(*app, room, day(from), from, from.plus(999))?;
         let key = keys::room(*app, room).time(second).bytes();
-        if let Some(view) = self.view(Millis::from_secs(second).day())?
-            && let Some(Some(owner)) = view.with(Table::CommIds, &key, |value| Ok(decode_ref(value)))?
-            && self.call(owner)?.is_some_and(is_owner)
-        {
-            owners.insert(owner);
+        if let Some(view) = self.view(day(from))? {
+            near.extend(view.with(Table::CommIds, &key, |value| Ok(decode_ref(value)))?.flatten());
         }
-        for call in self.begun_in(*app, room) {
+        let mut owners: BTreeSet<CallRef> = BTreeSet::new();
+        for call in near {
             if self.call(call)?.is_some_and(is_owner) {
                 owners.insert(call);
             }
@@ -319,13 +279,27 @@ struct Numbered {
 /// A user's stays before and after a batch.
 struct Listing {
     user: String,
-    old: Vec<Stay>,
-    new: Vec<Stay>,
+    old: Vec<StayHead>,
+    new: Vec<StayHead>,
+    /// The new ones whole, but for attributes.
+    stays: Vec<Stay>,
 }
 
-fn join_keys(at: CallRef, user: &str, stays: &[Stay]) -> BTreeSet<Vec<u8>> {
-    let key = |stay: &Stay| Key::call(at.no).newest_first(stay.joined.secs()).text(user).bytes();
-    stays.iter().map(key).collect()
+fn listing_key(at: CallRef, second: i64, user: &str) -> Vec<u8> {
+    Key::call(at.no).newest_first(second).text(user).bytes()
+}
+
+/// The rows of a user in the listing of a large call's stays, one for each second that a stay began in.
+fn listing_rows(at: CallRef, user: &str, stays: &[Stay]) -> Changes {
+    // In the order of their joins, as the fold gives them.
+    let seconds = stays.chunk_by(|a, b| a.joined.secs() == b.joined.secs());
+    let row = |stays: &[Stay]| {
+        let second = stays[0].joined.secs();
+        let listed: Vec<Listed> = stays.iter().map(|stay| (stay.joined, stay.left)).collect();
+        let value = values::encode_listed(&listed, second);
+        ((Table::Joins, listing_key(at, second, user)), Some(value))
+    };
+    seconds.map(row).collect()
 }
 
 /// Where a call is kept, as the CommIds table says it.
@@ -357,11 +331,14 @@ fn places(at: CallRef, row: &CallRow) -> Result<Vec<Placed>, StoreError> {
             Vec::new(),
         ),
     ];
-    let timeline = row.timeline();
-    let own_form = !row.life.recorded || row.life.claim(&timeline).fixed;
+    let own_form = !row.life.recorded || row.claim().fixed;
     if own_form {
-        let day_of_id = Millis::from_secs(row.second).day();
-        places.push((day_of_id, Table::CommIds, room().time(row.second).bytes(), encode_ref(at)));
+        // One that begins in its second is found by `rooms`.
+        if !row.begins_in_its_second() {
+            let day_of_id = Millis::from_secs(row.second).day();
+            let key = room().time(row.second).bytes();
+            places.push((day_of_id, Table::CommIds, key, encode_ref(at)));
+        }
     } else if let Some(text) = &row.life.name {
         let key = Key::app(app).text(text).bytes();
         places.push((at.day, Table::Texts, key, at.no.to_be_bytes().to_vec()));
@@ -393,8 +370,14 @@ fn write_call(
         return Ok(());
     }
     deltas.push(Delta::Changed(at));
-    let value = entry.row.as_ref().map(values::encode_call).transpose()?;
+    let value = entry.row.as_ref().map(values::encode_call);
     changes.entry(at.day).or_default().insert((Table::Calls, Key::call(at.no).bytes()), value);
+    if let (Some(old), Some(new)) = (&entry.old, &entry.row)
+        && old.is_listed_as(new)
+    {
+        deltas.push(Delta::Running { before: old.running(), after: new.running() });
+        return Ok(());
+    }
     let (old, new) = (all_places(at, entry.old.as_ref())?, all_places(at, entry.row.as_ref())?);
     for (day, table, key, _) in old.difference(&new) {
         // Another call may have taken the second meanwhile; its row stands.
@@ -415,6 +398,17 @@ fn write_call(
 }
 
 impl CallRow {
+    fn claim(&self) -> Claim {
+        self.life.claim(AppId(self.app), &self.room)
+    }
+
+    /// Whether all tables list it in the [same places](places) as another version of it.
+    fn is_listed_as(&self, other: &CallRow) -> bool {
+        let listing =
+            |row: &CallRow| (row.life.begin, row.life.start, row.second, row.life.recorded, reach(row));
+        listing(self) == listing(other) && self.life.name == other.life.name
+    }
+
     /// The id that questions name.
     pub(super) fn comm_id(&self) -> CommId {
         self.life.comm_id(&self.timeline(), self.second)

@@ -143,7 +143,7 @@ impl Index {
             self.attribute_days.insert(file.day);
         }
         self.swept_s = self.swept_s.max(file.swept()?);
-        if file.complete { self.read_sums(&view, file.day) } else { Ok(()) }
+        self.read_sums(&view, file.day)
     }
 
     fn read_sums(&mut self, view: &View, file: i64) -> Result<(), StoreError> {
@@ -231,7 +231,8 @@ impl Index {
                 self.attribute_days.insert(day);
             }
             Delta::NextNo { day, no } => {
-                self.next_no.insert(day, no);
+                let next = self.next_no.entry(day).or_default();
+                *next = no.max(*next);
             }
             Delta::Sums { app, start_s, file, sums } => self.sums.set(app, start_s, file, sums),
             Delta::User { day, key, there } => self.users.apply(day, key, there),
@@ -259,6 +260,12 @@ impl Index {
     pub(super) fn long_of_day(&self, day: i64, since: i64) -> impl Iterator<Item = CallRef> {
         let all = self.long.values().flat_map(|rooms| rooms.values().flatten());
         all.filter(move |(call, until)| call.day == day && **until >= since).map(|(&call, _)| call)
+    }
+
+    /// Whether a day's attributes are told of calls of earlier days: some reach it.
+    pub(super) fn tells_of_earlier_calls(&self, day: i64) -> bool {
+        let mut all = self.long.values().flat_map(|rooms| rooms.values().flatten());
+        self.attribute_days.contains(&day) && all.any(|(call, until)| call.day < day && *until >= day)
     }
 
     /// When the orphans of a timeline happened, from `from` on and before `to`.
@@ -293,9 +300,19 @@ impl Index {
 
 /// The events of a table of single events.
 pub(super) fn singles(view: &View, table: Table) -> Result<Vec<Event>, StoreError> {
+    singles_between(view, table, &[], None)
+}
+
+/// The events of such a table from one key on, up to but without another.
+pub(super) fn singles_between(
+    view: &View,
+    table: Table,
+    from: &[u8],
+    to: Option<&[u8]>,
+) -> Result<Vec<Event>, StoreError> {
     let mut events = Vec::new();
     let mut outcome = Ok(());
-    view.scan(table, &[], None, false, &mut |_, value| match decode_single(value) {
+    view.scan(table, from, to, false, &mut |_, value| match decode_single(value) {
         Ok(event) => {
             events.push(event);
             ControlFlow::Continue(())

@@ -43,7 +43,8 @@ tables! {
     Calls = "calls" / "calls.packed",
     /// app, room, begin (ms), call number → nothing: the lives of a room's name along time
     Rooms = "rooms" / "rooms.packed",
-    /// app, room, second → day, call number: CommIds; in the file of the day of that second
+    /// app, room, second → day, call number: CommIds of calls that did not begin in their second; in the file of the day
+    /// of that second
     CommIds = "commids" / "commids.packed",
     /// app, CommId text → call number: imported CommIds of another form
     Texts = "texts" / "texts.packed",
@@ -54,13 +55,11 @@ tables! {
     /// call number → [`LongRow`](super::values::LongRow), or nothing where it is open: calls that are open, or reach beyond
     /// their day
     Long = "long" / "long.packed",
-    /// call number, user → stays
-    Stays = "stays" / "stays.packed",
-    /// call number, join second (newest first), user → nothing: only for large calls
+    /// call number, join second (newest first), user → [stays](super::values::Listed): only for large calls
     Joins = "joins" / "joins.packed",
     /// app, user, call number → nothing: the calls in which a user has stays; only in sealed files
     Users = "users" / "users.packed",
-    /// call number, user (or empty) → events, in order
+    /// call number, user (or empty) → [what was told of the user](super::told), in order
     Events = "events" / "events.packed",
     /// app, room, source, instance, time, digest → event outside every life; in the file of its own day
     Orphans = "orphans" / "orphans.packed",
@@ -102,12 +101,11 @@ impl Content {
         }
     }
 
-    /// The oldest version that is read, and the one that is written. Records of version 1 had no figures, those of
-    /// version 2 did not list the calls of users; they get both when such a file is opened.
-    pub(super) const fn formats(self) -> (u64, u64) {
+    /// The version that is read and written. Those of records before it were never part of a release.
+    pub(super) const fn version(self) -> u64 {
         match self {
-            Content::Records => (1, 3),
-            Content::Samples => (1, 1),
+            Content::Records => 4,
+            Content::Samples => 1,
         }
     }
 }

@@ -2,13 +2,14 @@
 //! measurements are two streams, each with files, a queue and a writer of its own, so that records never wait for
 //! measurements ([`stream`]).
 //!
-//! A call lives in the file of the day of its begin, whole: its row, its users' events and stays, its listings.
+//! A call lives in the file of the day of its begin, whole: its row, its users' events, its listings.
 //! What reaches beyond that day (calls that run past midnight, orphans, restarts) is found through an index in
 //! memory that is read from the files when they are opened. `docs/storage.md` has the layout and the promises.
 
 mod batch;
 mod cache;
 mod chunk;
+mod compact;
 mod disk;
 mod figures;
 mod file;
@@ -17,11 +18,13 @@ mod index;
 mod keys;
 mod overlay;
 mod pack;
+mod parts;
 mod power;
 mod reader;
 mod samples;
 mod stream;
 mod take;
+mod told;
 mod users;
 mod values;
 mod writer;
@@ -50,10 +53,18 @@ use crate::records::{AppId, Call, CommId, Event, Millis, Session};
 pub struct EmbeddedOptions {
     /// A monotonic clock, to tell how long commits take.
     pub monotonic: Option<fn() -> Duration>,
+    /// Much is written at a time, and little asked: caches may be larger.
+    pub bulk: bool,
     /// Lets tests break the disk.
     pub fault: Fault,
     /// Told of each durable commit.
     pub on_commit: Option<OnCommit>,
+}
+
+impl EmbeddedOptions {
+    const fn cache_new_bytes(&self) -> usize {
+        if self.bulk { CACHE_BULK_BYTES } else { CACHE_NEW_BYTES }
+    }
 }
 
 impl std::fmt::Debug for EmbeddedOptions {
@@ -62,8 +73,13 @@ impl std::fmt::Debug for EmbeddedOptions {
     }
 }
 
-/// The cache of the newest two days' files; each of the others has [`CACHE_OLD_BYTES`].
-const CACHE_NEW_BYTES: usize = 24 << 20;
+/// The cache of the files that most is written to; each of the others has [`CACHE_OLD_BYTES`].
+const CACHE_NEW_BYTES: usize = 16 << 20;
+/// The same while an import runs: up to half of it holds the pages of a batch until its commit, and a batch of 30,000
+/// events changes some 20 MB of them.
+const CACHE_BULK_BYTES: usize = 64 << 20;
+/// Of how many files that is true: of the newest two, or of those that were made last.
+const NEW_FILES_MAX: usize = 2;
 const CACHE_OLD_BYTES: usize = 2 << 20;
 
 /// A data directory, open. One process at a time may hold it.
@@ -100,7 +116,8 @@ impl Embedded {
         Ok(self.records.seal(before).await? + self.samples.seal(before).await?)
     }
 
-    /// Verifies every checksum of every file, and counts all daily figures anew; how many days there are.
+    /// Verifies every checksum of every file, folds all users' events and counts all daily figures anew; how many days
+    /// there are.
     ///
     /// # Errors
     /// The first file that is damaged, or whose figures are not those of its sessions.

@@ -4,6 +4,13 @@
 //! with the key before, the rest of the key, and the value. A leaf page of the B-tree has 4 KiB; filling a block
 //! by its compressed size instead of by a number of rows is what keeps pages full.
 
+use std::cell::RefCell;
+use std::cmp::Ordering;
+use std::ops::ControlFlow;
+
+use zstd::bulk::Decompressor;
+
+use super::compact::{In, Out};
 use crate::store::StoreError;
 
 /// The version of this layout.
@@ -64,71 +71,98 @@ fn fill(rows: &[Row], guess: usize) -> Result<(usize, Vec<u8>), StoreError> {
 }
 
 fn encode(rows: &[Row]) -> Result<Vec<u8>, StoreError> {
-    let mut raw = Vec::with_capacity(rows.len() * 64);
+    let mut raw = Out::default();
     let mut before: &[u8] = &[];
     for (key, value) in rows {
         let shared = before.iter().zip(key).take_while(|(a, b)| a == b).count();
-        write_number(&mut raw, shared);
-        write_number(&mut raw, key.len() - shared);
-        write_number(&mut raw, value.len());
-        raw.extend_from_slice(&key[shared..]);
-        raw.extend_from_slice(value);
+        raw.number(shared as u64);
+        raw.number((key.len() - shared) as u64);
+        raw.number(value.len() as u64);
+        raw.bytes(&key[shared..]);
+        raw.bytes(value);
         before = key;
     }
     let mut block = vec![VERSION];
     // With its checksum: a bit that the disk has changed is an error, and no other value.
     let packed = zstd::bulk::Compressor::new(ZSTD_LEVEL)
-        .and_then(|mut packer| packer.include_checksum(true).and_then(|()| packer.compress(&raw)))
+        .and_then(|mut packer| {
+            packer.include_checksum(true).and_then(|()| packer.compress(&raw.into_bytes()))
+        })
         .map_err(|error| StoreError::Unavailable(format!("cannot pack a block: {error}")))?;
     block.extend_from_slice(&packed);
     Ok(block)
 }
 
-/// The rows of a block.
-pub(super) fn unpack(block: &[u8]) -> Result<Vec<Row>, StoreError> {
-    let damaged = |what: &str| StoreError::Corrupt(format!("a packed block {what}"));
-    let Some((&VERSION, packed)) = block.split_first() else {
-        return Err(damaged("has an unknown version"));
-    };
-    let raw = zstd::bulk::decompress(packed, UNPACKED_BYTES_MAX).map_err(|_| damaged("does not unpack"))?;
-    let mut rest = raw.as_slice();
-    let mut rows: Vec<Row> = Vec::new();
-    while !rest.is_empty() {
-        let mut number = || read_number(&mut rest).ok_or_else(|| damaged("is cut short"));
-        let (shared, key_len, value_len) = (number()?, number()?, number()?);
-        let before = rows.last().map_or(&[][..], |(key, _)| key.as_slice());
-        let (Some(prefix), Some(end)) = (before.get(..shared), key_len.checked_add(value_len)) else {
-            return Err(damaged("is cut short"));
+thread_local! {
+    /// Making one costs more than unpacking a block.
+    static UNPACKER: RefCell<Decompressor<'static>> = RefCell::default();
+}
+
+/// A block, unpacked.
+#[derive(Debug)]
+pub(super) struct Block(Vec<u8>);
+
+impl Block {
+    pub(super) fn unpack(block: &[u8]) -> Result<Block, StoreError> {
+        let Some((&VERSION, packed)) = block.split_first() else {
+            return Err(damaged("has an unknown version"));
         };
-        let mut key = prefix.to_vec();
-        let Some(bytes) = rest.get(..end) else { return Err(damaged("is cut short")) };
-        key.extend_from_slice(&bytes[..key_len]);
-        rows.push((key, bytes[key_len..].to_vec()));
-        rest = &rest[end..];
+        let size = zstd::zstd_safe::get_frame_content_size(packed).ok().flatten();
+        let size =
+            size.and_then(|size| usize::try_from(size).ok()).filter(|size| *size <= UNPACKED_BYTES_MAX);
+        let size = size.ok_or_else(|| damaged("does not say its size"))?;
+        let raw = UNPACKER.with_borrow_mut(|unpacker| unpacker.decompress(packed, size));
+        raw.map(Block).map_err(|_| damaged("does not unpack"))
     }
-    Ok(rows)
-}
 
-fn write_number(out: &mut Vec<u8>, mut number: usize) {
-    let low_bits = |number: usize| number.to_be_bytes()[size_of::<usize>() - 1] & 0x7f;
-    while number >= 0x80 {
-        out.push(low_bits(number) | 0x80);
-        number >>= 7;
-    }
-    out.push(low_bits(number));
-}
-
-fn read_number(bytes: &mut &[u8]) -> Option<usize> {
-    let mut number = 0usize;
-    for shift in (0..usize::BITS).step_by(7) {
-        let (&byte, rest) = bytes.split_first()?;
-        *bytes = rest;
-        number |= usize::from(byte & 0x7f) << shift;
-        if byte < 0x80 {
-            return Some(number);
+    /// Gives its rows in order, until told to stop.
+    pub(super) fn each<'b>(
+        &'b self,
+        mut visit: impl FnMut(&[u8], &'b [u8]) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        let mut rest = In::new(&self.0);
+        let mut key: Vec<u8> = Vec::new();
+        while !rest.is_empty() {
+            let (shared, key_len, value_len) = (rest.size()?, rest.size()?, rest.size()?);
+            if shared > key.len() {
+                return Err(damaged("is cut short"));
+            }
+            key.truncate(shared);
+            key.extend_from_slice(rest.bytes(key_len)?);
+            if visit(&key, rest.bytes(value_len)?).is_break() {
+                break;
+            }
         }
+        Ok(())
     }
-    None
+
+    /// The value of a key.
+    pub(super) fn get(&self, key: &[u8]) -> Result<Option<&[u8]>, StoreError> {
+        let mut found = None;
+        self.each(|other, value| match other.cmp(key) {
+            Ordering::Less => ControlFlow::Continue(()),
+            Ordering::Equal => {
+                found = Some(value);
+                ControlFlow::Break(())
+            }
+            Ordering::Greater => ControlFlow::Break(()),
+        })?;
+        Ok(found)
+    }
+
+    /// Its rows.
+    pub(super) fn rows(&self) -> Result<Vec<Row>, StoreError> {
+        let mut rows = Vec::new();
+        self.each(|key, value| {
+            rows.push((key.to_vec(), value.to_vec()));
+            ControlFlow::Continue(())
+        })?;
+        Ok(rows)
+    }
+}
+
+fn damaged(what: &str) -> StoreError {
+    StoreError::Corrupt(format!("a packed block {what}"))
 }
 
 #[cfg(test)]
@@ -144,7 +178,12 @@ mod tests {
             let blocks = pack(&rows).unwrap();
             let mut again = Vec::new();
             for (first, block) in &blocks {
-                let part = unpack(block).unwrap();
+                let block_read = Block::unpack(block).unwrap();
+                let part = block_read.rows().unwrap();
+                for (key, value) in &part {
+                    prop_assert_eq!(block_read.get(key).unwrap(), Some(value.as_slice()));
+                    prop_assert_eq!(block_read.get(&[key.as_slice(), &[0]].concat()).unwrap().is_some(), part.iter().any(|(other, _)| *other == [key.as_slice(), &[0]].concat()));
+                }
                 prop_assert_eq!(&part[0].0, first);
                 prop_assert!(block.len() <= BLOCK_BYTES_MAX || part.len() == 1);
                 again.extend(part);
@@ -157,7 +196,10 @@ mod tests {
             if let Some(first) = bytes.first_mut() {
                 *first = VERSION;
             }
-            let _ = unpack(&bytes);
+            if let Ok(block) = Block::unpack(&bytes) {
+                let _ = block.rows();
+            }
+            let _ = Block(bytes).rows();
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Questions to the embedded store. None of them writes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::{ControlFlow, RangeInclusive};
 use std::sync::Arc;
 
@@ -8,9 +8,11 @@ use super::batch::{Files, user_of};
 use super::cache::Cached;
 use super::file::{DayFile, View};
 use super::finish::decode_ref;
-use super::index::{CallRef, Index, singles};
+use super::index::{CallRef, Index, reach, singles, singles_between};
 use super::keys::{self, Key, Table};
-use super::values::{self, CallRow};
+use super::told;
+use super::values::{self, CallRow, Listed};
+use crate::records::fold;
 use crate::records::{AppId, Call, CommId, Event, Millis, Session};
 use crate::store::{
     CallQuery, ExportQuery, Exported, SessionQuery, StoreError, UserQuery, What, call_order, export_order,
@@ -22,6 +24,9 @@ const SINGLES: [Table; 4] = [Table::Orphans, Table::Attributes, Table::Resets, T
 
 /// How many of a large call's newest sessions are kept: the largest page.
 const NEWEST_KEPT_MAX: usize = 100;
+
+/// So many rows of a large call's listing are read before their sessions are.
+const LISTED_TOGETHER_MAX: usize = 1_000;
 
 /// The files and the index at one moment, for one question.
 pub(super) struct Reader<'s> {
@@ -41,6 +46,19 @@ impl Reader<'_> {
         }
     }
 
+    /// A call to ask more of, where its file is there.
+    pub(super) fn of_call<'r>(
+        &self,
+        at: CallRef,
+        row: &'r CallRow,
+    ) -> Result<Option<OfCall<'r>>, StoreError> {
+        let Some(file) = self.file(at.day) else { return Ok(None) };
+        let (first, last) = (keys::day(row.life.begin), reach(row).unwrap_or(at.day));
+        let days = self.index.attribute_days(first).take_while(|day| *day <= last);
+        let attributes = days.filter_map(|day| self.file(day)).map(|file| file.view());
+        Ok(Some(OfCall { view: file.view()?, attributes: attributes.collect::<Result<_, _>>()?, at, row }))
+    }
+
     pub(super) fn call(&self, row: &CallRow) -> Call {
         row.life.call(&row.timeline(), row.comm_id())
     }
@@ -50,17 +68,8 @@ impl Reader<'_> {
         if let Some((app_in_text, room, second)) = comm_id.parts()
             && app_in_text == app
         {
-            let day = Millis::from_secs(second).day();
-            let key = keys::room(app, room).time(second).bytes();
-            let mut owner = None;
-            if let Some(file) = self.file(day) {
-                owner = file.view()?.with(Table::CommIds, &key, |value| Ok(decode_ref(value)))?.flatten();
-            }
-            if let Some(at) = owner
-                && let Some(row) = self.row(at)?
-                && row.comm_id() == *comm_id
-            {
-                return Ok(Some((at, row)));
+            if let Some(found) = self.owner((app, room, second), comm_id)? {
+                return Ok(Some(found));
             }
             if let Some(found) = self.containing(app, room, second)? {
                 return Ok(Some(found));
@@ -77,6 +86,36 @@ impl Reader<'_> {
             }
         }
         Ok(None)
+    }
+
+    /// The life of a room's name that owns a second and is called so: it began in that second, or is listed.
+    fn owner(
+        &self,
+        (app, room, second): (AppId, &str, i64),
+        comm_id: &CommId,
+    ) -> Result<Option<(CallRef, CallRow)>, StoreError> {
+        let day = Millis::from_secs(second).day();
+        let Some(file) = self.file(day) else { return Ok(None) };
+        let view = file.view()?;
+        let name = keys::room(app, room);
+        let bound = |second: i64| name.clone().time(Millis::from_secs(second).0).bytes();
+        let (from, to) = (bound(second), bound(second.saturating_add(1)));
+        let mut near = Vec::new();
+        view.scan(Table::Rooms, &from, Some(&to), false, &mut |key, _| {
+            near.extend(keys::trailing_number(key));
+            ControlFlow::Continue(())
+        })?;
+        for no in near {
+            let row = view.with(Table::Calls, &Key::call(no).bytes(), values::decode_call)?;
+            if let Some(row) = row.filter(|row| row.comm_id() == *comm_id) {
+                return Ok(Some((CallRef { day, no }, row)));
+            }
+        }
+        let key = name.time(second).bytes();
+        let Some(at) = view.with(Table::CommIds, &key, |value| Ok(decode_ref(value)))?.flatten() else {
+            return Ok(None);
+        };
+        Ok(self.row(at)?.filter(|row| row.comm_id() == *comm_id).map(|row| (at, row)))
     }
 
     /// The life of a room's name whose first join was in a second, or else that contains it.
@@ -145,8 +184,7 @@ impl Reader<'_> {
             return Ok(page);
         }
         let Some((at, row)) = self.find(query.app, query.comm_id)? else { return Ok(Vec::new()) };
-        let Some(file) = self.file(at.day) else { return Ok(Vec::new()) };
-        let call = OfCall { view: file.view()?, at, row: &row };
+        let Some(call) = self.of_call(at, &row)? else { return Ok(Vec::new()) };
         if row.listed && row.life.last_evidence < query.horizon {
             return Ok(Vec::new());
         }
@@ -203,8 +241,8 @@ impl Reader<'_> {
         };
         let Some(file) = self.file(at.day).filter(|_| !query.user.is_empty()) else { return Ok(Vec::new()) };
         let key = Key::call(at.no).text(query.user).bytes();
-        let decode = |bytes: &[u8]| values::decode_events(bytes, &row, query.user);
-        Ok(file.view()?.with(Table::Events, &key, decode)?.unwrap_or_default())
+        let decode = |bytes: &[u8]| told::decode(bytes, Some(&row), query.user, at.day);
+        Ok(file.view()?.with(Table::Events, &key, decode)?.map(|(_, events)| events).unwrap_or_default())
     }
 
     /// The calls that were created in the window come first, newest first, so that a page of them is found without
@@ -304,8 +342,8 @@ impl Reader<'_> {
     ) -> Result<(), StoreError> {
         for (_, calls) in self.calls_to_export(query)? {
             for at in calls {
-                let (Some(file), Some(row)) = (self.file(at.day), self.row(at)?) else { continue };
-                let of_call = OfCall { view: file.view()?, at, row: &row };
+                let Some(row) = self.row(at)? else { continue };
+                let Some(of_call) = self.of_call(at, &row)? else { continue };
                 if query.what == What::Events {
                     for event in of_call.events()? {
                         sink_event(&event, query, sink)?;
@@ -437,22 +475,61 @@ fn meets(session: &Session, query: &SessionQuery<'_>) -> bool {
     overlaps(session.joined, session.left, query.from_s, query.to_s, query.now)
 }
 
+/// What is done with the row of each user.
+type EachRow<'s> = &'s mut dyn FnMut(&str, &[u8]) -> Result<(), StoreError>;
+
+/// A row of the listing of a large call's stays: those of one user that began in one second.
+struct RowListed {
+    second: i64,
+    user: String,
+    stays: Vec<Listed>,
+}
+
 /// One call, in its file.
 pub(super) struct OfCall<'r> {
-    pub(super) view: View,
-    pub(super) at: CallRef,
-    pub(super) row: &'r CallRow,
+    view: View,
+    /// The files that may hold attributes of its users.
+    attributes: Vec<View>,
+    at: CallRef,
+    row: &'r CallRow,
 }
 
 impl OfCall<'_> {
-    fn decode(&self, user: &str, bytes: &[u8]) -> Result<Vec<Session>, StoreError> {
-        let stays = values::decode_stays(bytes)?;
+    /// Folds what was told of a user.
+    fn fold(&self, user: &str, bytes: &[u8], attributes: &[Event]) -> Result<Vec<Session>, StoreError> {
+        let (_, events) = told::decode(bytes, None, user, self.at.day)?;
+        let (events, told): (Vec<&Event>, Vec<&Event>) =
+            (events.iter().collect(), attributes.iter().collect());
+        let stays = fold::stays(&events, &told);
         Ok(stays.iter().map(|stay| self.row.life.session(&self.row.room, user, stay)).collect())
     }
 
+    /// The attributes under a key's beginning that were told since the call began.
+    fn attributes(&self, prefix: &Key) -> Result<Vec<Event>, StoreError> {
+        let mut told = Vec::new();
+        for view in &self.attributes {
+            told.extend(singles_between(
+                view,
+                Table::Attributes,
+                &prefix.clone().bytes(),
+                Some(&prefix.clone().end()),
+            )?);
+        }
+        told.retain(|event| self.row.life.begin <= event.at);
+        Ok(told)
+    }
+
     pub(super) fn of_user(&self, user: &str) -> Result<Vec<Session>, StoreError> {
+        if user.is_empty() {
+            return Ok(Vec::new());
+        }
+        let told = self.attributes(&self.room().text(user))?;
         let key = Key::call(self.at.no).text(user).bytes();
-        Ok(self.view.with(Table::Stays, &key, |bytes| self.decode(user, bytes))?.unwrap_or_default())
+        Ok(self.view.with(Table::Events, &key, |bytes| self.fold(user, bytes, &told))?.unwrap_or_default())
+    }
+
+    fn room(&self) -> Key {
+        keys::room(AppId(self.row.app), &self.row.room)
     }
 
     fn of_users(&self, users: &[String]) -> Result<Vec<Session>, StoreError> {
@@ -464,50 +541,102 @@ impl OfCall<'_> {
     }
 
     fn all(&self) -> Result<Vec<Session>, StoreError> {
-        let prefix = Key::call(self.at.no);
-        let (from, to) = (prefix.clone().bytes(), prefix.end());
+        let mut told: HashMap<String, Vec<Event>> = HashMap::new();
+        for event in self.attributes(&self.room())? {
+            told.entry(event.user.clone()).or_default().push(event);
+        }
         let mut sessions = Vec::new();
-        let mut outcome = Ok(());
-        self.view.scan(Table::Stays, &from, Some(&to), false, &mut |key, value| match self
-            .decode(&user_of(key).unwrap_or_default(), value)
-        {
-            Ok(more) => {
-                sessions.extend(more);
-                ControlFlow::Continue(())
+        self.each_user(&mut |user, value| {
+            if !user.is_empty() {
+                sessions.extend(self.fold(user, value, told.get(user).map_or(&[], Vec::as_slice))?);
             }
-            Err(error) => {
-                outcome = Err(error);
-                ControlFlow::Break(())
-            }
+            Ok(())
         })?;
-        outcome.map(|()| sessions)
+        Ok(sessions)
     }
 
-    /// One page of a large call: its listing by join, from the newest that the window allows, as far as needed.
+    /// Gives the row of each user, and that of the room itself.
+    fn each_user(&self, sink: EachRow<'_>) -> Result<(), StoreError> {
+        let prefix = Key::call(self.at.no);
+        let (from, to) = (prefix.clone().bytes(), prefix.end());
+        let mut outcome = Ok(());
+        self.view.scan(Table::Events, &from, Some(&to), false, &mut |key, value| {
+            outcome = sink(&user_of(key).unwrap_or_default(), value);
+            if outcome.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })?;
+        outcome
+    }
+
+    /// One page of a large call: its listing by join, from the newest that the window allows, as far as needed. Of what
+    /// is skipped the listing says enough, or nearly always; the sessions of the others are read in the order of
+    /// their users, so that those of one block need it unpacked once.
     fn listed(&self, query: &SessionQuery<'_>, skip: usize) -> Result<Vec<Arc<Session>>, StoreError> {
         let prefix = Key::call(self.at.no);
-        let (from, to) = (prefix.clone().newest_first(query.to_s).bytes(), prefix.end());
+        let (mut from, to) = (prefix.clone().newest_first(query.to_s).bytes(), prefix.end());
         let (mut passed, mut page) = (0, Vec::new());
+        while page.len() < query.take {
+            let needed = (skip - passed).saturating_add(query.take - page.len());
+            let rows = self.rows_listed((&from, &to), needed.min(LISTED_TOGETHER_MAX))?;
+            let Some(last) = rows.last() else { break };
+            from = Key::call(self.at.no).newest_first(last.second).text(&last.user).end();
+            let mut shown = rows.iter();
+            for row in shown.clone() {
+                match self.counted(row, query) {
+                    Some(count) if passed + count <= skip => passed += count,
+                    Some(_) | None => break,
+                }
+                shown.next();
+            }
+            let users: BTreeSet<&str> = shown.clone().map(|row| row.user.as_str()).collect();
+            let mut of_users: HashMap<&str, Vec<Session>> = HashMap::new();
+            for user in users {
+                of_users.insert(user, self.of_user(user)?);
+            }
+            for RowListed { second, user, .. } in shown {
+                let of_user = of_users.get(user.as_str()).into_iter().flatten();
+                let asked = |session: &&Session| session.joined.secs() == *second && meets(session, query);
+                let mut same: Vec<&Session> = of_user.filter(asked).collect();
+                same.sort_by(|a, b| session_order(a, b));
+                let skipped = same.len().min(skip - passed);
+                passed += skipped;
+                let wanted = same.into_iter().skip(skipped).take(query.take - page.len());
+                page.extend(wanted.cloned().map(Arc::new));
+            }
+        }
+        Ok(page)
+    }
+
+    /// How many stays of a row of the listing meet a question's window; none where only the events know.
+    fn counted(&self, row: &RowListed, query: &SessionQuery<'_>) -> Option<usize> {
+        let is_running = self.row.life.end().is_none();
+        let is_told = |(_, left): &Listed| left.is_some() || is_running;
+        let meets = |(joined, left): &&Listed| overlaps(*joined, *left, query.from_s, query.to_s, query.now);
+        row.stays.iter().all(is_told).then(|| row.stays.iter().filter(meets).count())
+    }
+
+    /// The first rows of a part of the listing by join.
+    fn rows_listed(&self, (from, to): (&[u8], &[u8]), count: usize) -> Result<Vec<RowListed>, StoreError> {
+        let mut rows = Vec::new();
         let mut outcome = Ok(());
-        self.view.scan(Table::Joins, &from, Some(&to), false, &mut |key, _| {
-            match self.joined_at(key) {
-                Ok(mut same) => {
-                    same.retain(|session| meets(session, query));
-                    same.sort_by(session_order);
-                    for session in same {
-                        if passed < skip {
-                            passed += 1;
-                        } else if page.len() < query.take {
-                            page.push(Arc::new(session));
-                        }
+        self.view.scan(Table::Joins, from, Some(to), false, &mut |key, value| {
+            if rows.len() >= count {
+                return ControlFlow::Break(());
+            }
+            let second = keys::time_at(key, 4).map(|time| !time);
+            let user = key.get(12..key.len().saturating_sub(1)).map(<[u8]>::to_vec);
+            let user = user.and_then(|user| String::from_utf8(user).ok());
+            if let (Some(second), Some(user)) = (second, user) {
+                match values::decode_listed(value, second) {
+                    Ok(stays) => rows.push(RowListed { second, user, stays }),
+                    Err(error) => {
+                        outcome = Err(error);
+                        return ControlFlow::Break(());
                     }
                 }
-                Err(error) => outcome = Err(error),
             }
-            let done = outcome.is_err() || page.len() >= query.take;
-            if done { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            ControlFlow::Continue(())
         })?;
-        outcome.map(|()| page)
+        outcome.map(|()| rows)
     }
 
     /// The second of the newest join that is listed.
@@ -522,39 +651,13 @@ impl OfCall<'_> {
         Ok(newest)
     }
 
-    /// The sessions that one row of the listing stands for: those of one user that began in one second.
-    fn joined_at(&self, key: &[u8]) -> Result<Vec<Session>, StoreError> {
-        let second = keys::time_at(key, 4).map(|time| !time);
-        let user = key.get(12..key.len().saturating_sub(1)).map(<[u8]>::to_vec);
-        let user = user.and_then(|user| String::from_utf8(user).ok()).unwrap_or_default();
-        let mut sessions = self.of_user(&user)?;
-        sessions.retain(|session| Some(session.joined.secs()) == second);
-        Ok(sessions)
-    }
-
     /// Every event of the call: by user, then in order.
     fn events(&self) -> Result<Vec<Event>, StoreError> {
-        let prefix = Key::call(self.at.no);
-        let (from, to) = (prefix.clone().bytes(), prefix.end());
         let mut events = Vec::new();
-        let mut outcome = Ok(());
-        self.view.scan(
-            Table::Events,
-            &from,
-            Some(&to),
-            false,
-            &mut |key, value| match values::decode_events(value, self.row, &user_of(key).unwrap_or_default())
-            {
-                Ok(more) => {
-                    events.extend(more);
-                    ControlFlow::Continue(())
-                }
-                Err(error) => {
-                    outcome = Err(error);
-                    ControlFlow::Break(())
-                }
-            },
-        )?;
-        outcome.map(|()| events)
+        self.each_user(&mut |user, value| {
+            events.extend(told::decode(value, Some(self.row), user, self.at.day)?.1);
+            Ok(())
+        })?;
+        Ok(events)
     }
 }

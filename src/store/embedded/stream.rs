@@ -1,6 +1,6 @@
 //! One of the store's two streams: its files in a directory of their own, its queue, its writer.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::fmt::Debug;
 use std::fs::File;
 use std::io::Write as _;
@@ -19,7 +19,7 @@ use super::keys::Content;
 use super::reader::Reader;
 use super::values;
 use super::writer::{Job, Records, Writer};
-use super::{CACHE_NEW_BYTES, CACHE_OLD_BYTES, EmbeddedOptions};
+use super::{CACHE_OLD_BYTES, EmbeddedOptions, NEW_FILES_MAX};
 use crate::records::Millis;
 use crate::store::{StoreError, Swept};
 
@@ -97,13 +97,16 @@ pub(super) struct State<S: Streamed> {
     /// They can be asked and not be written, since the disk cannot.
     pub(super) over_memory: bool,
     pub(super) index: S::Index,
+    /// The days whose files have a large cache; the one that was made last is the last.
+    pub(super) new: VecDeque<i64>,
     /// The number of the last batch that changed several files.
     pub(super) joint: u64,
 }
 
 impl<S: Streamed> Default for State<S> {
     fn default() -> State<S> {
-        State { files: None, over_memory: false, index: S::Index::default(), joint: 0 }
+        let (index, new) = (S::Index::default(), VecDeque::new());
+        State { files: None, over_memory: false, index, new, joint: 0 }
     }
 }
 
@@ -211,13 +214,18 @@ impl<S: Streamed> Shared<S> {
     }
 
     /// Opens one file.
-    pub(super) fn open_file(&self, day: i64, is_new: bool, fault: &Fault) -> Result<DayFile, StoreError> {
-        let cache = if is_new { CACHE_NEW_BYTES } else { CACHE_OLD_BYTES };
-        DayFile::open(&self.path(day), S::CONTENT, day, cache, fault)
+    pub(super) fn open_file(
+        &self,
+        day: i64,
+        cache_bytes: usize,
+        fault: &Fault,
+    ) -> Result<DayFile, StoreError> {
+        DayFile::open(&self.path(day), S::CONTENT, day, cache_bytes, fault)
     }
 
     /// Opens every file, from nothing.
-    pub(super) fn open_files(&self, fault: &Fault) -> Result<State<S>, StoreError> {
+    pub(super) fn open_files(&self, options: &EmbeddedOptions) -> Result<State<S>, StoreError> {
+        let fault = &options.fault;
         // Whoever put a file in its place may not have come to make its name durable.
         fault.sync_names(Some(&self.dir)).map_err(|error| {
             StoreError::Unavailable(format!(
@@ -240,12 +248,15 @@ impl<S: Streamed> Shared<S> {
         days.sort_unstable();
         self.none_missing(&days, fault)?;
         let mut files = Files::new();
-        for (newer, &day) in days.iter().rev().enumerate() {
-            files.insert(day, Arc::new(self.open_file(day, newer < 2, fault)?));
+        let new = days.split_off(days.len().saturating_sub(NEW_FILES_MAX));
+        let old = days.iter().map(|&day| (day, CACHE_OLD_BYTES));
+        for (day, cache) in old.chain(new.iter().map(|&day| (day, options.cache_new_bytes()))) {
+            files.insert(day, Arc::new(self.open_file(day, cache, fault)?));
         }
         let joint = finish_joint(&files)?;
         let index = S::index(&files)?;
-        Ok(State { files: Some(files), over_memory: fault.is_over_memory(), index, joint })
+        let over_memory = fault.is_over_memory();
+        Ok(State { files: Some(files), over_memory, index, new: new.into(), joint })
     }
 }
 
@@ -319,7 +330,7 @@ impl<S: Streamed> Stream<S> {
             std::fs::create_dir_all(&shared.dir).and_then(|()| options.fault.sync_names(Some(data_dir)));
         made.map_err(|error| refused(&shared.dir, &error))?;
         shared.verify(VERIFIED_BYTES)?;
-        *shared.state.write().unwrap_or_else(PoisonError::into_inner) = shared.open_files(&options.fault)?;
+        *shared.state.write().unwrap_or_else(PoisonError::into_inner) = shared.open_files(&options)?;
         let (jobs, queue) = mpsc::channel(QUEUE_JOBS_MAX);
         let _ = shared.jobs.set(jobs.downgrade());
         let writer = Writer::new(Arc::clone(&shared), options);
@@ -386,7 +397,7 @@ pub(super) fn verify<S: Streamed>(data_dir: &Path) -> Result<BTreeSet<i64>, Stor
         return Ok(BTreeSet::new());
     }
     shared.verify(u64::MAX)?;
-    let State { files, index, .. } = shared.open_files(&Fault::default())?;
+    let State { files, index, .. } = shared.open_files(&EmbeddedOptions::default())?;
     let files = files.unwrap_or_default();
     S::verify(&files, &index)?;
     Ok(files.into_keys().collect())

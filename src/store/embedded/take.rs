@@ -92,6 +92,9 @@ impl Batch<'_> {
     }
 
     fn take_on_timeline(&mut self, event: Event) -> Result<Admission, StoreError> {
+        if let Some(latest) = self.latest.filter(|&latest| self.goes_on(latest, &event)) {
+            return self.add(latest, event);
+        }
         let place = self.place(&event)?;
         if let Some(call) = self.fits(&place, &event)? {
             return self.add(call, event);
@@ -106,6 +109,18 @@ impl Batch<'_> {
         };
         let (from, until) = (place.sign.min(named), event.at.max(named));
         self.cut_again(&place.timeline, from, until, Some(event))
+    }
+
+    /// Whether the event falls into a life that is open without moving anything but its user: what `fits` finds where
+    /// nothing else has to be looked at.
+    fn goes_on(&self, call: CallRef, event: &Event) -> bool {
+        let Some(row) = self.calls.get(&call).and_then(|entry| entry.row.as_ref()) else { return false };
+        event.life.is_none()
+            && !matches!(event.kind, Kind::RoomCreated | Kind::RoomDestroyed)
+            && row.life.closed.is_none()
+            && row.life.covers(event.at)
+            && row.tells_of(event)
+            && !redates(&row.life, event)
     }
 
     fn place(&mut self, event: &Event) -> Result<Place, StoreError> {
@@ -149,10 +164,7 @@ impl Batch<'_> {
         if event.life.is_some() {
             return Ok(None);
         }
-        // The first join of a provisional life says when it began, so one before it moves the life.
-        let opens = event.is_join() && life.is_provisional() && event.at <= life.begin;
-        let redates = event.is_leave() && event.join_hint.is_some_and(|hint| life.is_dated_back_by(hint));
-        if opens || redates {
+        if redates(&life, event) {
             return Ok(None);
         }
         if life.covers(event.at) && !self.may_adopt(&place.timeline, &life)? {
@@ -186,11 +198,11 @@ impl Batch<'_> {
     }
 
     fn add(&mut self, call: CallRef, event: Event) -> Result<Admission, StoreError> {
+        self.latest = Some(call);
         if let Some(life) = self.life_mut(call) {
             life.note(&event);
         }
-        let user = owner(&event).to_owned();
-        let entry = self.user(call, &user)?;
+        let entry = self.user(call, owner(&event))?;
         let admission = entry.events.admit(event);
         entry.dirty |= admission != Admission::Known;
         Ok(admission)
@@ -261,8 +273,8 @@ impl Batch<'_> {
         }
         match belongs_to {
             Some(index) => {
-                let user = owner(&event).to_owned();
-                let entry = self.user(places[index], &user)?;
+                self.latest = Some(places[index]);
+                let entry = self.user(places[index], owner(&event))?;
                 entry.events.admit(event);
                 entry.dirty = true;
             }
@@ -436,6 +448,13 @@ impl Batch<'_> {
             })
             .collect())
     }
+}
+
+/// Whether an event says when a provisional life began, whose place or creation is then another one: its first join,
+/// or a leave that tells of a join before all that is known.
+fn redates(life: &Life, event: &Event) -> bool {
+    let opens = event.is_join() && life.is_provisional() && event.at <= life.begin;
+    opens || (event.is_leave() && event.join_hint.is_some_and(|hint| life.is_dated_back_by(hint)))
 }
 
 /// Whether an event that names its life dates the life's creation anew.

@@ -1,7 +1,7 @@
 //! The calls of users: listed by user in each sealed file, in step with the stays.
 //!
 //! An open file has no such listing, since rows in the order of users would cost each session a page of its own to
-//! write. Its stays are read when somebody first asks, and the keys of its listing are in memory from then on.
+//! write. What was told of its users is read when somebody first asks, and the keys of its listing are in memory from then on.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -12,7 +12,8 @@ use super::batch::user_of;
 use super::file::{DayFile, View};
 use super::index::CallRef;
 use super::keys::{self, CallNo, Key, Table};
-use super::reader::{OfCall, Reader};
+use super::reader::Reader;
+use super::told;
 use super::values::{self, CallRow};
 use crate::records::{AppId, Call, Millis};
 use crate::store::{
@@ -63,7 +64,7 @@ impl Reader<'_> {
         let mut days = self.index.users.days();
         let keys = match days.entry(file.day) {
             Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) => entry.insert(keys_of(view)?),
+            Entry::Vacant(entry) => entry.insert(keys_of(view, file.day)?),
         };
         for key in keys.range(from.to_vec()..).take_while(|key| **key < to) {
             if visit(key).is_break() {
@@ -133,8 +134,8 @@ impl Reader<'_> {
         found.sort_by(|(a, ..), (b, ..)| call_order(a, b));
         let mut page = Vec::new();
         for (call, at, row) in found.into_iter().skip(skip).take(query.take) {
-            let Some(file) = self.files.get(&at.day) else { continue };
-            let mut sessions = OfCall { view: file.view()?, at, row: &row }.of_user(query.user)?;
+            let Some(of_call) = self.of_call(at, &row)? else { continue };
+            let mut sessions = of_call.of_user(query.user)?;
             sessions.sort_by(session_order);
             page.push(UserCall { call, sessions: sessions.into_iter().map(Arc::new).collect() });
         }
@@ -211,12 +212,12 @@ const PART_KEYS: usize = 128 * 1_024;
 /// The keys that a file's calls and stays make, handed over in parts and in order: of a large day they would need much
 /// memory together.
 pub(super) fn each_part(
-    view: &View,
+    (view, day): (&View, i64),
     visit: &mut dyn FnMut(BTreeSet<Vec<u8>>) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
     let apps = apps(view)?;
     let (mut sample, mut turn) = (Vec::new(), 0);
-    each_key(view, &apps, &mut |key| {
+    each_key((view, day), &apps, &mut |key| {
         if turn % SAMPLED == 0 {
             sample.push(key);
         }
@@ -228,7 +229,7 @@ pub(super) fn each_part(
         let from = part.checked_sub(1).and_then(|before| bounds.get(before));
         let to = bounds.get(part);
         let mut keys = BTreeSet::new();
-        each_key(view, &apps, &mut |key| {
+        each_key((view, day), &apps, &mut |key| {
             if from.is_none_or(|from| *from <= key) && to.is_none_or(|to| key < *to) {
                 keys.insert(key);
             }
@@ -239,9 +240,9 @@ pub(super) fn each_part(
 }
 
 /// All of them.
-pub(super) fn keys_of(view: &View) -> Result<BTreeSet<Vec<u8>>, StoreError> {
+fn keys_of(view: &View, day: i64) -> Result<BTreeSet<Vec<u8>>, StoreError> {
     let mut keys = BTreeSet::new();
-    each_key(view, &apps(view)?, &mut |key| {
+    each_key((view, day), &apps(view)?, &mut |key| {
         keys.insert(key);
     })?;
     Ok(keys)
@@ -260,26 +261,36 @@ fn apps(view: &View) -> Result<HashMap<CallNo, AppId>, StoreError> {
 
 /// The key of each stay's user and call, in the order of calls.
 fn each_key(
-    view: &View,
+    (view, day): (&View, i64),
     apps: &HashMap<CallNo, AppId>,
     visit: &mut dyn FnMut(Vec<u8>),
 ) -> Result<(), StoreError> {
-    view.scan(Table::Stays, &[], None, false, &mut |key, _| {
+    let mut outcome = Ok(());
+    view.scan(Table::Events, &[], None, false, &mut |key, value| {
+        match told::decode_heads(value, day) {
+            Ok(stays) if stays.is_empty() => return ControlFlow::Continue(()),
+            Ok(_) => {}
+            Err(error) => {
+                outcome = Err(error);
+                return ControlFlow::Break(());
+            }
+        }
         let no = key.first_chunk().map(|bytes| CallNo::from_be_bytes(*bytes));
         let app = no.and_then(|no| apps.get(&no));
         if let (Some(no), Some(&app), Some(user)) = (no, app, user_of(key)) {
             visit(keys::calls_of_user(app, &user).number(no).bytes());
         }
         ControlFlow::Continue(())
-    })
+    })?;
+    outcome
 }
 
 /// Whether a sealed file lists the calls of its users, and no others.
-pub(super) fn are_listed(view: &View) -> Result<bool, StoreError> {
+pub(super) fn are_listed(view: &View, day: i64) -> Result<bool, StoreError> {
     let mut same = true;
     // Behind which key the listing is still to be compared.
     let mut from: Vec<u8> = Vec::new();
-    each_part(view, &mut |expected| {
+    each_part((view, day), &mut |expected| {
         let mut expected = expected.iter().map(Vec::as_slice).peekable();
         view.scan(Table::Users, &from.clone(), None, false, &mut |key, _| {
             if expected.peek().is_none() {

@@ -2,6 +2,7 @@
 //! answered once its part is durable.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZero;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -9,14 +10,14 @@ use std::sync::{Arc, PoisonError};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::batch::{Batch, ChangesByDay, Files};
+use super::batch::{ChangesByDay, Files};
 use super::disk::Fault;
 use super::file::{Changes, DayFile, Joint, MAKING, pack_rows, put_in_place};
 use super::index::Index;
 use super::keys::{Content, Key, Table};
+use super::parts::{self, Folded};
 use super::stream::{Shared, State, Streamed, unharmed};
-use super::{CACHE_NEW_BYTES, CACHE_OLD_BYTES, EmbeddedOptions, figures, values};
-use crate::records::fold::Admission;
+use super::{CACHE_OLD_BYTES, EmbeddedOptions, NEW_FILES_MAX, figures, values};
 use crate::records::{Event, Millis};
 use crate::store::{Appended, StoreError, Swept};
 
@@ -47,11 +48,14 @@ pub(super) enum Job<S: Streamed> {
 pub(super) struct Writer<S: Streamed> {
     pub(super) shared: Arc<Shared<S>>,
     options: EmbeddedOptions,
+    /// How many may fold one batch.
+    threads: usize,
 }
 
 impl<S: Streamed> Writer<S> {
     pub(super) fn new(shared: Arc<Shared<S>>, options: EmbeddedOptions) -> Writer<S> {
-        Writer { shared, options }
+        let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+        Writer { shared, options, threads }
     }
 
     /// Works until every sender is gone.
@@ -137,14 +141,15 @@ impl<S: Streamed> Writer<S> {
         // This closes them, and gives up their locks.
         set(State::default());
         let fault = &self.options.fault;
-        match self.shared.open_files(fault) {
+        match self.shared.open_files(&self.options) {
             Ok(opened) => {
                 set(opened);
                 Ok(())
             }
             Err(error) => {
+                let over_memory = EmbeddedOptions { fault: fault.over_memory(), ..self.options.clone() };
                 if !fault.is_off()
-                    && let Ok(opened) = self.shared.open_files(&fault.over_memory())
+                    && let Ok(opened) = self.shared.open_files(&over_memory)
                 {
                     set(opened);
                 }
@@ -165,23 +170,41 @@ impl<S: Streamed> Writer<S> {
     /// Opens anew the files that the engine refuses; whether all are open then.
     fn open_refused(&self) -> bool {
         let mut state = self.shared.state.write().unwrap_or_else(PoisonError::into_inner);
-        let State { files: Some(files), over_memory, .. } = &mut *state else { return false };
-        let fault = self.options.fault.clone();
-        let fault = if *over_memory { fault.over_memory() } else { fault };
+        let Some(files) = &state.files else { return false };
         let refused: Vec<i64> =
             files.iter().filter(|(_, file)| file.is_refused()).map(|(&day, _)| day).collect();
+        let fault = self.options.fault.clone();
+        let fault = if state.over_memory { fault.over_memory() } else { fault };
         let outcome = refused.into_iter().try_for_each(|day| {
-            let is_new = files.range(day..).nth(2).is_none();
-            // Closed first, since it holds its lock.
-            files.remove(&day);
-            files.insert(day, Arc::new(self.shared.open_file(day, is_new, &fault)?));
-            Ok::<_, StoreError>(())
+            let is_new = state.new.contains(&day);
+            let cache = if is_new { self.options.cache_new_bytes() } else { CACHE_OLD_BYTES };
+            self.open_anew(&mut state, day, cache, &fault)
         });
-        if outcome.is_err() {
-            // Without a day, questions about it would be answered as if nothing had happened then.
-            *state = State::default();
-        }
         outcome.is_ok()
+    }
+
+    /// Opens a day's file anew. Where that fails, none is open: without a day, questions about it would be answered as if
+    /// nothing had happened then.
+    fn open_anew(
+        &self,
+        state: &mut State<S>,
+        day: i64,
+        cache_bytes: usize,
+        fault: &Fault,
+    ) -> Result<(), StoreError> {
+        let Some(files) = &mut state.files else { return Ok(()) };
+        // Closed first, since it holds its lock.
+        drop(files.remove(&day));
+        match self.shared.open_file(day, cache_bytes, fault) {
+            Ok(file) => {
+                files.insert(day, Arc::new(file));
+                Ok(())
+            }
+            Err(error) => {
+                *state = State::default();
+                Err(error)
+            }
+        }
     }
 
     fn has_room(&self) -> Result<(), StoreError> {
@@ -199,6 +222,7 @@ impl<S: Streamed> Writer<S> {
 
     /// Makes a group of batches durable; what each sender is told.
     fn commit(&self, batches: Vec<Vec<S::Item>>) -> Result<Vec<S::Kept>, StoreError> {
+        self.settle()?;
         let started = self.options.monotonic.map(|clock| clock());
         let (kept, new) = S::commit(self, batches)?;
         if let (Some(on_commit), Some(clock), Some(started)) =
@@ -221,15 +245,35 @@ impl<S: Streamed> Writer<S> {
             days.insert(day);
             self.shared.list(days.into_iter(), &self.options.fault)?;
         }
-        let file = Arc::new(DayFile::open(&path, S::CONTENT, day, CACHE_NEW_BYTES, &self.options.fault)?);
+        let cache = self.options.cache_new_bytes();
+        let file = Arc::new(self.shared.open_file(day, cache, &self.options.fault)?);
         let mut state = self.shared.state.write().unwrap_or_else(PoisonError::into_inner);
         state.files.get_or_insert_default().insert(day, Arc::clone(&file));
+        state.new.push_back(day);
         Ok(file)
     }
 
     /// The days that there are files of.
     fn days(&self) -> BTreeSet<i64> {
         self.shared.read().files.iter().flat_map(Files::keys).copied().collect()
+    }
+
+    /// Gives files a small cache that were new before others were made. Nobody may hold one of them: the engine opens a
+    /// file only once.
+    fn settle(&self) -> Result<(), StoreError> {
+        if self.shared.read().new.len() <= NEW_FILES_MAX {
+            return Ok(());
+        }
+        let mut state = self.shared.state.write().unwrap_or_else(PoisonError::into_inner);
+        while state.new.len() > NEW_FILES_MAX {
+            let Some(day) = state.new.pop_front() else { break };
+            let file = state.files.as_ref().and_then(|files| files.get(&day));
+            if file.is_none_or(|file| file.sealed) {
+                continue;
+            }
+            self.open_anew(&mut state, day, CACHE_OLD_BYTES, &self.options.fault)?;
+        }
+        Ok(())
     }
 
     /// The files of the days before one.
@@ -291,7 +335,6 @@ impl Streamed for Records {
     fn index(files: &Files) -> Result<Index, StoreError> {
         let mut index = Index::default();
         files.values().rev().try_for_each(|file| index.read(file))?;
-        figures::complete_old(files, &mut index)?;
         Ok(index)
     }
 
@@ -304,16 +347,8 @@ impl Streamed for Records {
         writer: &Writer<Records>,
         batches: Vec<Vec<Event>>,
     ) -> Result<(Vec<Appended>, u64), StoreError> {
-        let (appended, changes, deltas) = {
-            let state = writer.shared.read();
-            let Some(files) = &state.files else {
-                return Err(StoreError::Unavailable("the files are being opened again".to_owned()));
-            };
-            let mut batch = Batch::new(files, &state.index);
-            let appended = take_all(&mut batch, batches)?;
-            let (changes, deltas) = batch.finish()?;
-            (appended, changes, deltas)
-        };
+        let Folded { appended, changes, deltas } =
+            writer.shared.with_files(|files, index| parts::fold(files, index, batches, writer.threads))?;
         writer.make_durable(&changes)?;
         let mut state = writer.shared.state.write().unwrap_or_else(PoisonError::into_inner);
         deltas.into_iter().for_each(|delta| state.index.apply(delta));
@@ -327,7 +362,7 @@ impl Streamed for Records {
         let mut swept = Swept::default();
         for file in writer.files_before(horizon.day()) {
             let (all_old, running) = writer.all_before(&file, horizon)?;
-            if !all_old {
+            if !all_old || writer.shared.read().index.tells_of_earlier_calls(file.day) {
                 continue;
             }
             let mut calls = 0;
@@ -344,7 +379,7 @@ impl Streamed for Records {
     }
 
     fn write_sealed(file: &DayFile, path: &Path, fault: &Fault) -> Result<(), StoreError> {
-        file.write_sealed(path, fault, pack_rows)
+        file.write_sealed(path, fault, |view, tx| pack_rows(file.day, view, tx))
     }
 }
 
@@ -399,25 +434,4 @@ impl Writer<Records> {
         }
         Ok((all_before, running))
     }
-}
-
-/// Takes each sender's events in. They go in by time, so that most of them are the next step of their timeline.
-fn take_all(batch: &mut Batch<'_>, batches: Vec<Vec<Event>>) -> Result<Vec<Appended>, StoreError> {
-    let mut appended = vec![Appended::default(); batches.len()];
-    let mut waiting: Vec<Option<(usize, Event)>> = Vec::new();
-    for (sender, events) in batches.into_iter().enumerate() {
-        waiting.extend(events.into_iter().map(|event| Some((sender, event))));
-    }
-    // Places are sorted, not events, which are large.
-    let mut order: Vec<usize> = (0..waiting.len()).collect();
-    let event = |place: &usize| waiting[*place].as_ref().map(|(_, event)| event);
-    order.sort_unstable_by(|a, b| event(a).cmp(&event(b)));
-    for place in order {
-        let Some((sender, event)) = waiting[place].take() else { continue };
-        match batch.take(event)? {
-            Admission::New => appended[sender].new += 1,
-            Admission::Known | Admission::Reworded => appended[sender].duplicate += 1,
-        }
-    }
-    Ok(appended)
 }
