@@ -19,7 +19,7 @@ FAILURES = number_of("ROUNDS", 12)
 # How long it stays broken.
 BROKEN_S = 0.15
 # Calls of each day of a store that is not in memory as a whole once it is opened.
-UNREAD_CALLS = 3_000
+UNREAD_CALLS = 6_000
 # Below this much free space nothing is accepted (`docs/operations.md`).
 FREE_BYTES_MIN = 64 << 20
 
