@@ -18,7 +18,7 @@ from shim import CHANGES, LENGTH, NAME, READ, SYNC, WRITE, Shim, FREE_BYTES
 FAILURES = number_of("ROUNDS", 12)
 # How long it stays broken.
 BROKEN_S = 0.15
-# Calls of each day of a store that is not in memory as a whole once it is opened.
+# Calls of each day of a store that is not in memory as a whole once it is opened, where the engine of a debug build reads every page.
 UNREAD_CALLS = 6_000
 # Below this much free space nothing is accepted (`docs/operations.md`).
 FREE_BYTES_MIN = 64 << 20
