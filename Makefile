@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: help run check test test-quick sim faults clients janus browser clickhouse deploy pictures docs bench bench-small fuzz licences deny clean
+.PHONY: help run check test test-quick sim faults clients janus browser clickhouse deploy pictures docs store bench bench-small fuzz licences deny clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -62,6 +62,9 @@ pictures: ## make docs/pictures/ anew: every page of the dashboard in both theme
 
 docs: ## write the generated parts of docs/ anew from the tables in the code
 	UPDATE=1 cargo test --locked -- docs_of the_documentation the_operators_page
+
+store: ## write tests/stores/ of this version anew, which every later version must open; once a release
+	MAKE_STORE=1 cargo test --locked --test it a_store_of_each_release
 
 bench: ## 20 million sessions: every bar of docs/performance.md, rivals beside, in one run (under an hour, 20 GB of disk)
 	benches/run

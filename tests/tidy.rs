@@ -88,6 +88,7 @@ const DOCUMENTS: &[&str] = &[
     "docs/logging.md",
     "docs/operations.md",
     "docs/performance.md",
+    "docs/privacy.md",
     "docs/quality.md",
     "docs/records.md",
     "docs/reliability.md",

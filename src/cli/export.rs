@@ -7,23 +7,28 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use clap::ValueEnum;
+use clap::builder::NonEmptyStringValueParser;
 
 use super::parquet::Table;
 use super::settings::{Found, Where};
 use super::{Surroundings, say, serve};
 use crate::config;
 use crate::ingest::export::{self, Cell, Shape};
-use crate::records::{AppId, Millis};
-use crate::store::{self, ExportQuery, Exported, Store as _, StoreError};
+use crate::records::{AppId, Millis, erase};
+use crate::store::{self, AnyStore, ExportQuery, Exported, Store as _, StoreError};
 
 /// Write users, calls, events or measurements of the store.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// What to write.
-    what: What,
+    /// What to write; of one user alone everything, unless it is said.
+    #[arg(required_unless_present = "user")]
+    what: Option<What>,
     /// The application.
     #[arg(long, value_name = "SDK_APP_ID")]
     app: u64,
+    /// Only what tells of this user: calls and sessions, events, measurements by and of the user.
+    #[arg(long, value_name = "USER", value_parser = NonEmptyStringValueParser::new())]
+    user: Option<String>,
     /// Calls created, or events and measurements of a time, from here on: a UNIX second, a date, or an RFC 3339 time.
     #[arg(long, value_name = "T", value_parser = moment)]
     from: Option<Millis>,
@@ -60,7 +65,7 @@ enum Format {
 }
 
 pub(super) fn run(arguments: &Arguments, surroundings: &Surroundings) -> anyhow::Result<ExitCode> {
-    if arguments.what == What::Events && arguments.format != Format::Ndjson {
+    if arguments.what.is_none_or(|what| what == What::Events) && arguments.format != Format::Ndjson {
         bail!("events are written as ndjson only");
     }
     let Found { config, .. } = arguments.place.find(surroundings, Vec::new())?;
@@ -68,37 +73,74 @@ pub(super) fn run(arguments: &Arguments, surroundings: &Surroundings) -> anyhow:
         bail!("there is no data directory {}", config.data_dir.display());
     }
     let store = serve::open_store(&config, serve::Purpose::Read)?;
-    let query = ExportQuery {
-        app: AppId(arguments.app),
-        from: arguments.from.unwrap_or(Millis(i64::MIN)),
-        to: arguments.to.unwrap_or(Millis(i64::MAX)),
-        what: match arguments.what {
-            What::Events => store::What::Events,
-            What::Samples => store::What::Samples,
-            What::Users | What::Calls => store::What::Records,
-        },
-    };
     let out: Box<dyn Write + Send> = match &arguments.output {
         Some(path) => {
             Box::new(File::create(path).with_context(|| format!("cannot write {}", path.display()))?)
         }
         None => Box::new(std::io::stdout()),
     };
-    let mut rows = Rows::new(arguments.what, arguments.format, out).context("cannot write the output")?;
-    let mut broken = None;
-    let outcome = store.export(&query, &mut |exported| {
-        rows.write(arguments.what, exported).map_err(|error| {
-            broken = Some(error);
-            StoreError::Unavailable("the output cannot be written".to_owned())
-        })
-    });
-    if let Some(error) = broken {
-        return Err(error).context("cannot write the output");
+    let kinds = arguments.what.map_or(EVERYTHING.to_vec(), |what| vec![what]);
+    let mut rows = Rows::new(kinds[0], arguments.format, out).context("cannot write the output")?;
+    for kind in kinds {
+        write(&store, arguments, kind, &mut rows)?;
     }
-    outcome?;
     let count = rows.finish().context("cannot write the output")?;
     say(&format!("exported: {count} {}", if arguments.format == Format::Parquet { "rows" } else { "lines" }));
     Ok(ExitCode::SUCCESS)
+}
+
+/// All that there is of a person.
+const EVERYTHING: [What; 4] = [What::Calls, What::Users, What::Events, What::Samples];
+
+/// Writes all of one kind that was asked for.
+fn write(store: &AnyStore, arguments: &Arguments, what: What, rows: &mut Rows) -> anyhow::Result<()> {
+    let query = ExportQuery {
+        app: AppId(arguments.app),
+        from: arguments.from.unwrap_or(Millis(i64::MIN)),
+        to: arguments.to.unwrap_or(Millis(i64::MAX)),
+        what: match what {
+            What::Events => store::What::Events,
+            What::Samples => store::What::Samples,
+            What::Users | What::Calls => store::What::Records,
+        },
+    };
+    rows.turn_to(what, arguments.format);
+    let mut broken = None;
+    let mut row = |exported: Exported<'_>| {
+        rows.write(what, exported).map_err(|error| {
+            broken = Some(error);
+            StoreError::Unavailable("the output cannot be written".to_owned())
+        })
+    };
+    let outcome = store.export(&query, &mut |exported| match &arguments.user {
+        Some(user) => of_user(exported, user, &mut row),
+        None => row(exported),
+    });
+    match broken {
+        Some(error) => Err(error).context("cannot write the output"),
+        None => Ok(outcome?),
+    }
+}
+
+/// Gives on what tells of a user.
+fn of_user(
+    exported: Exported<'_>,
+    user: &str,
+    sink: &mut dyn FnMut(Exported<'_>) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    match exported {
+        Exported::Call(call, sessions) => {
+            let theirs: Vec<_> = sessions.iter().filter(|session| session.user == user).cloned().collect();
+            if theirs.is_empty() && call.creator != user {
+                Ok(())
+            } else {
+                sink(Exported::Call(call, &theirs))
+            }
+        }
+        Exported::Event(event) if !erase::names(event, &|name| name == user) => Ok(()),
+        Exported::Samples(series) if series.flow.user != user && series.flow.peer != user => Ok(()),
+        Exported::Event(_) | Exported::Samples(_) => sink(exported),
+    }
 }
 
 impl What {
@@ -134,10 +176,7 @@ impl Rows {
             (_, Format::Parquet) => {
                 return Ok(Rows::Table { table: Table::new(out, what.columns())?, count: 0 });
             }
-            (What::Events, Format::Ndjson | Format::Csv) => event,
-            (What::Samples, Format::Ndjson) => samples,
-            (What::Calls, Format::Ndjson) => call,
-            (What::Users, Format::Ndjson) => sessions,
+            (_, Format::Ndjson) | (What::Events, Format::Csv) => lines_of(what),
             (What::Samples, Format::Csv) => {
                 export::sample_header(&mut buffer);
                 sample_rows
@@ -154,6 +193,13 @@ impl Rows {
         let mut out = BufWriter::new(out);
         out.write_all(&buffer)?;
         Ok(Rows::Lines { out, write, buffer, count: 0 })
+    }
+
+    /// Lines of another kind follow.
+    fn turn_to(&mut self, what: What, format: Format) {
+        if let (Rows::Lines { write, .. }, Format::Ndjson) = (self, format) {
+            *write = lines_of(what);
+        }
     }
 
     fn write(&mut self, what: What, exported: Exported<'_>) -> anyhow::Result<()> {
@@ -193,6 +239,16 @@ impl Rows {
                 Ok(count)
             }
         }
+    }
+}
+
+/// What writes lines of a kind.
+fn lines_of(what: What) -> fn(&mut Vec<u8>, Exported<'_>) {
+    match what {
+        What::Events => event,
+        What::Samples => samples,
+        What::Calls => call,
+        What::Users => sessions,
     }
 }
 
@@ -239,7 +295,7 @@ fn session_rows(out: &mut Vec<u8>, exported: Exported<'_>) {
 }
 
 /// A time as people write it.
-fn moment(text: &str) -> Result<Millis, String> {
+pub(super) fn moment(text: &str) -> Result<Millis, String> {
     if let Ok(secs) = text.parse() {
         return Ok(Millis::from_secs(secs));
     }

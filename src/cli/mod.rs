@@ -3,12 +3,15 @@
 //! stdout is data, stderr is talk. Exit codes: 0 success, 1 failure, 2 wrong usage. The environment and the random
 //! numbers of the operating system are read here and handed on.
 
+mod backup;
 mod blocks;
 mod call;
 mod check;
+mod control;
 mod copy;
 mod demo;
 mod export;
+mod forget;
 mod hints;
 mod import;
 mod keys;
@@ -58,6 +61,12 @@ enum Command {
     Import(import::Arguments),
     /// Write users, calls, events or measurements of the store.
     Export(export::Arguments),
+    /// Erase a person, and print a receipt.
+    Forget(forget::Arguments),
+    /// Copy the store into a directory, also of a server that runs.
+    Backup(backup::BackupArguments),
+    /// Make a data directory of a backup.
+    Restore(backup::RestoreArguments),
     /// Copy everything of one store into the other.
     Copy(copy::Arguments),
     /// Sign a request for any action, send it, print the reply.
@@ -85,6 +94,9 @@ pub fn run() -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Import(arguments) => import::run(&arguments, &surroundings),
         Command::Export(arguments) => export::run(&arguments, &surroundings),
+        Command::Forget(arguments) => forget::run(&arguments, &surroundings),
+        Command::Backup(arguments) => backup::run(&arguments, &surroundings),
+        Command::Restore(arguments) => backup::restore(&arguments),
         Command::Copy(arguments) => copy::run(&arguments, &surroundings),
         Command::Call(arguments) => call::run(&arguments, &surroundings),
         Command::Keys(arguments) => keys::run(&arguments, &surroundings),

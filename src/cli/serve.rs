@@ -11,6 +11,7 @@ use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::control::Control;
 use super::reload::{Again, Live};
 use super::settings::{self, First, Found, Where};
 use super::{Surroundings, hints, password, random, say};
@@ -190,6 +191,12 @@ pub(super) async fn serve(config: Config, running: Running) -> anyhow::Result<()
     let bounds = bounds(&config.limits, files_left());
     let server = Arc::new(server(&config, (access, tls.is_some()), &store, clock, metrics, bounds)?);
     let retention_days = Arc::new(AtomicU32::new(config.retention_days));
+    let commands = match &*store {
+        AnyStore::Embedded(_) => Control::open(&config.data_dir),
+        AnyStore::Memory(_) | AnyStore::ClickHouse(_) => None,
+    };
+    let commands = commands
+        .map(|control| tokio::spawn(control.serve(Arc::clone(&store), config.data_dir.clone(), clock)));
     let housekeeping = tokio::spawn(keep_house(store, Arc::clone(&retention_days), clock));
     let scheme = if tls.is_some() { "https" } else { "http" };
     let keeping_up = match again {
@@ -218,6 +225,7 @@ pub(super) async fn serve(config: Config, running: Running) -> anyhow::Result<()
     })
     .await;
     housekeeping.abort();
+    commands.iter().for_each(tokio::task::JoinHandle::abort);
     tracing::info!("stopped");
     Ok(())
 }

@@ -30,7 +30,7 @@ pub(super) struct Where {
 }
 
 /// The name of the settings file in the data directory.
-const FILE_NAME: &str = "rollbook.toml";
+pub(super) const FILE_NAME: &str = "rollbook.toml";
 /// The number of the application that a first start makes up; the operator puts another.
 const FIRST_APP: u64 = 1_400_000_001;
 

@@ -6,6 +6,7 @@
 //! down with an example each in `docs/records.md`.
 
 mod event;
+pub mod erase;
 pub mod fold;
 pub mod quality;
 mod device;

@@ -3,6 +3,7 @@
 
 mod clickhouse;
 mod days;
+mod forget;
 mod samples;
 mod figures;
 mod users;

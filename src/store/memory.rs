@@ -4,22 +4,25 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use crate::records::fold::{self, Admission, EventSet};
+use crate::records::erase;
+use crate::records::fold::{self, Admission, EventSet, Timeline};
 use crate::records::quality::{self, Flow, Measure, Points, Series};
 use crate::records::{AppId, Call, CommId, Event, Kind, Millis, Session};
 
+use super::erased::Erased;
 use super::news::{News, Told};
 use super::room::{self, Folded, Lives, Room};
 use super::{
-    Appended, CallQuery, Counts, DayFigures, ExportQuery, Exported, Figures, SampleQuery, SessionQuery,
-    Store, StoreError, Swept, UserCall, UserCallsQuery, UserQuery, UserSeen, UsersQuery, What, call_order,
-    figures_day, overlaps, sink_event, sink_samples,
+    Appended, CallQuery, Counts, DayFigures, ExportQuery, Exported, Figures, Forgotten, Person, SampleQuery,
+    SessionQuery, Store, StoreError, Swept, UserCall, UserCallsQuery, UserQuery, UserSeen, UsersQuery, What,
+    call_order, figures_day, overlaps, sink_event, sink_samples,
 };
 
 /// Everything in memory.
 #[derive(Debug, Default)]
 pub struct Memory {
     state: RwLock<State>,
+    erased: Erased,
     news: News,
 }
 
@@ -40,6 +43,51 @@ struct State {
 struct OfName {
     told: Room,
     folded: Lives,
+}
+
+impl OfName {
+    /// Takes a person out of what was told, life by life.
+    fn forget(&mut self, person: &Person, forgotten: &mut Forgotten) {
+        let mut timelines: BTreeMap<Timeline, Vec<Event>> = BTreeMap::new();
+        for Folded { life, sessions, events, .. } in &self.folded.calls {
+            let Some(timeline) = events.first().map(Timeline::of) else { continue };
+            let theirs = events.iter().filter(|event| person.is_in(event)).count();
+            let mut kept = events.clone();
+            if theirs > 0 {
+                forgotten.calls += 1;
+                forgotten.events += theirs as u64;
+                let begun =
+                    |session: &&Arc<Session>| session.user == person.user && session.joined <= person.until;
+                forgotten.sessions += sessions.iter().filter(begun).count() as u64;
+                kept = erase::from_life(life, &timeline, kept, &|event| person.is_in(event));
+            }
+            timelines.entry(timeline).or_default().extend(kept);
+        }
+        for orphan in &self.folded.orphans {
+            let is_theirs = person.is_in(orphan);
+            forgotten.events += u64::from(is_theirs);
+            let kept = if is_theirs { erase::nameless(orphan.clone()) } else { Some(orphan.clone()) };
+            timelines.entry(Timeline::of(orphan)).or_default().extend(kept);
+        }
+        timelines.retain(|_, events| !events.is_empty());
+        let sets = timelines.into_iter().map(|(timeline, events)| (timeline, EventSet::from_events(events)));
+        self.told.timelines = sets.collect();
+        forgotten.events += take_out(&mut self.told.attributes, person);
+    }
+}
+
+/// Takes a person's events out of a set; how many.
+fn take_out(events: &mut EventSet, person: &Person) -> u64 {
+    let mut theirs = 0;
+    let left = std::mem::take(events).into_vec().into_iter().filter_map(|event| {
+        if person.is_in(&event) {
+            theirs += 1;
+            return erase::nameless(event);
+        }
+        Some(event)
+    });
+    *events = EventSet::from_events(left);
+    theirs
 }
 
 impl State {
@@ -74,6 +122,37 @@ impl State {
             let resets = self.resets.get(&emitter).map_or(&[][..], EventSet::as_slice);
             resets.iter().map(|reset| reset.at).collect()
         });
+    }
+
+    /// Takes a person out of everything.
+    fn forget(&mut self, person: &Person) -> Forgotten {
+        let mut forgotten = Forgotten::default();
+        let names: Vec<RoomName> = self.rooms.keys().filter(|(app, _)| *app == person.app).cloned().collect();
+        for name in names {
+            let Some(room) = self.rooms.get_mut(&name) else { continue };
+            let before = forgotten;
+            room.forget(person, &mut forgotten);
+            if forgotten != before {
+                self.fold_again(&name);
+            }
+        }
+        forgotten.events += take_out(&mut self.unknown, person);
+        for resets in self.resets.values_mut() {
+            forgotten.events += take_out(resets, person);
+        }
+        for flows in self.samples.values_mut() {
+            for (_, measures) in flows.iter_mut().filter(|(flow, _)| person.is_of(flow)) {
+                for points in measures.values_mut() {
+                    let before = points.len();
+                    points.retain(|(at, _)| person.until < *at);
+                    forgotten.values += (before - points.len()) as u64;
+                }
+                measures.retain(|_, points| !points.is_empty());
+            }
+            flows.retain(|_, measures| !measures.is_empty());
+        }
+        self.samples.retain(|_, flows| !flows.is_empty());
+        forgotten
     }
 
     /// The calls of an application with evidence since `horizon`.
@@ -116,10 +195,11 @@ impl Memory {
 }
 
 impl Store for Memory {
-    async fn append(&self, events: Vec<Event>) -> Result<Appended, StoreError> {
-        let told = Told::of_events(&events);
+    async fn append(&self, mut events: Vec<Event>) -> Result<Appended, StoreError> {
         let mut state = self.write();
-        let mut appended = Appended::default();
+        let erased = self.erased.people().filter(&mut events);
+        let told = Told::of_events(&events);
+        let mut appended = Appended { new: 0, duplicate: erased };
         let mut touched = BTreeSet::new();
         for event in events {
             let (admission, rooms) = state.admit(event);
@@ -237,9 +317,10 @@ impl Store for Memory {
         Ok(Figures { first_s, days: days.into_values().filter(asked).collect() })
     }
 
-    async fn append_samples(&self, series: Vec<Series>) -> Result<(), StoreError> {
-        let told = Told::of_samples(&series);
+    async fn append_samples(&self, mut series: Vec<Series>) -> Result<(), StoreError> {
         let mut state = self.write();
+        self.erased.people().filter_samples(&mut series);
+        let told = Told::of_samples(&series);
         for Series { flow, columns } in series {
             for (measure, points) in columns {
                 for of_day in points.chunk_by(|(a, _), (b, _)| a.day() == b.day()) {
@@ -278,6 +359,7 @@ impl Store for Memory {
     }
 
     async fn sweep(&self, horizon: Millis) -> Result<Swept, StoreError> {
+        self.erased.expire(horizon)?;
         let mut state = self.write();
         state.samples.retain(|day, _| horizon.day() <= *day);
         let mut swept = Swept::default();
@@ -302,6 +384,15 @@ impl Store for Memory {
             state.fold_again(&name);
         }
         Ok(swept)
+    }
+
+    async fn forget(&self, person: &Person, key: [u8; 32]) -> Result<Forgotten, StoreError> {
+        let mut state = self.write();
+        self.erased.add(person, key)?;
+        let forgotten = state.forget(person);
+        drop(state);
+        self.news.forget(person);
+        Ok(forgotten)
     }
 
     fn news(&self) -> &News {

@@ -1,5 +1,6 @@
 //! Remembers: events in, calls and sessions out. One trait, one suite that every store must pass.
 
+mod erased;
 mod memory;
 mod news;
 mod packed;
@@ -18,8 +19,8 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::records::quality::Series;
-use crate::records::{AppId, Call, CommId, Event, Millis, Session};
+use crate::records::quality::{Flow, Series};
+use crate::records::{AppId, Call, CommId, Event, Millis, Session, erase};
 
 /// What a store promises. Its answers are those of folding all events it was ever given, minus what
 /// retention dropped.
@@ -88,6 +89,15 @@ pub trait Store: Send + Sync {
 
     /// Drops what has no evidence since `horizon`.
     fn sweep(&self, horizon: Millis) -> impl Future<Output = Result<Swept, StoreError>> + Send;
+
+    /// Erases a person: whatever happened up to a moment is as if the person had not been there, but calls of others
+    /// keep their begin, and with it their id ([`erase`]). Nothing of it is on disk when this returns, nor taken again when
+    /// a sender repeats it. `key` is random; what says who was erased is keyed with the first that is given.
+    fn forget(
+        &self,
+        person: &Person,
+        key: [u8; 32],
+    ) -> impl Future<Output = Result<Forgotten, StoreError>> + Send;
 
     /// What is appended, as it is.
     fn news(&self) -> &News;
@@ -161,6 +171,44 @@ pub struct Appended {
 pub struct Swept {
     /// Calls that are gone.
     pub calls: u64,
+}
+
+/// Somebody who is to be erased.
+#[derive(Debug, Clone)]
+pub struct Person {
+    /// The application.
+    pub app: AppId,
+    /// The user's id.
+    pub user: String,
+    /// What happened up to here, inclusive; what comes later is somebody new.
+    pub until: Millis,
+}
+
+impl Person {
+    /// Whether an event tells of the person, at a time that is to be erased.
+    pub fn is_in(&self, event: &Event) -> bool {
+        event.app == self.app && event.at <= self.until && erase::names(event, &|name| name == self.user)
+    }
+
+    /// Whether measurements were made by the person, or are of what came from the person.
+    fn is_of(&self, flow: &Flow) -> bool {
+        flow.app == self.app && (flow.user == self.user || flow.peer == self.user)
+    }
+}
+
+/// What was erased of a person.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Forgotten {
+    /// Calls that told of the person.
+    pub calls: u64,
+    /// Sessions in them that had begun.
+    pub sessions: u64,
+    /// Events, those included of which only the name was erased.
+    pub events: u64,
+    /// Values of measurements.
+    pub values: u64,
+    /// Files that were written anew.
+    pub files: u64,
 }
 
 /// How much a store holds.
@@ -480,6 +528,10 @@ impl Store for AnyStore {
 
     async fn sweep(&self, horizon: Millis) -> Result<Swept, StoreError> {
         each_store!(self, store => store.sweep(horizon).await)
+    }
+
+    async fn forget(&self, person: &Person, key: [u8; 32]) -> Result<Forgotten, StoreError> {
+        each_store!(self, store => store.forget(person, key).await)
     }
 
     fn news(&self) -> &News {

@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
+use super::Person;
 use crate::records::quality::Series;
 use crate::records::{AppId, Event, Kind};
 
@@ -135,6 +136,18 @@ impl News {
             }
         }
         drop(apps);
+        self.changed.send_replace(());
+    }
+
+    /// A person was erased: who looks on sees everything anew.
+    pub(super) fn forget(&self, person: &Person) {
+        for room in &self.rooms {
+            room.fetch_add(1, Ordering::Release);
+        }
+        if let Some(of_app) = self.apps().get_mut(&person.app) {
+            of_app.version += 1;
+            of_app.newest.retain(|event| !person.is_in(event));
+        }
         self.changed.send_replace(());
     }
 

@@ -11,8 +11,9 @@ use rollbook::records::{
     AppId, Attr, Attrs, Call, CommId, Event, JoinSource, LeaveSource, Millis, Rendering, Session,
 };
 use rollbook::store::{
-    Appended, CallQuery, Counts, ExportQuery, Exported, Figures, Memory, News, SampleQuery, SessionQuery,
-    Store, StoreError, Swept, UserCall, UserCallsQuery, UserQuery, UserSeen, UsersQuery,
+    Appended, CallQuery, Counts, ExportQuery, Exported, Figures, Forgotten, Memory, News, Person,
+    SampleQuery, SessionQuery, Store, StoreError, Swept, UserCall, UserCallsQuery, UserQuery, UserSeen,
+    UsersQuery,
 };
 use rollbook::wire::sign::{self, Post};
 use rollbook::wire::{Body, Request};
@@ -136,6 +137,10 @@ impl Store for Canned {
 
     async fn sweep(&self, _: Millis) -> Result<Swept, StoreError> {
         Ok(Swept::default())
+    }
+
+    async fn forget(&self, _: &Person, _: [u8; 32]) -> Result<Forgotten, StoreError> {
+        Err(StoreError::Refused("canned".into()))
     }
 
     fn news(&self) -> &News {

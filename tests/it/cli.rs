@@ -42,7 +42,9 @@ fn help_and_version_are_data_without_colours() {
         assert!(!output.stdout.contains(&0x1b), "{arguments:?}");
     }
     let help = text(&run(dir.path(), &["--help"]).stdout);
-    for command in ["serve", "demo", "import", "export", "copy", "call", "keys", "check"] {
+    for command in
+        ["serve", "demo", "import", "export", "forget", "backup", "restore", "copy", "call", "keys", "check"]
+    {
         assert!(help.contains(&format!("\n  {command} ")), "{command} is not in {help}");
     }
 }

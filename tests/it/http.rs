@@ -14,8 +14,9 @@ use rollbook::limits::{Edition, Secret};
 use rollbook::records::quality::Series;
 use rollbook::records::{AppId, Call, CommId, Event, Millis, Session};
 use rollbook::store::{
-    Appended, CallQuery, Counts, ExportQuery, Exported, Figures, Memory, News, SampleQuery, SessionQuery,
-    Store, StoreError, Swept, UserCall, UserCallsQuery, UserQuery, UserSeen, UsersQuery,
+    Appended, CallQuery, Counts, ExportQuery, Exported, Figures, Forgotten, Memory, News, Person,
+    SampleQuery, SessionQuery, Store, StoreError, Swept, UserCall, UserCallsQuery, UserQuery, UserSeen,
+    UsersQuery,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -113,6 +114,10 @@ impl Store for Moody {
 
     async fn sweep(&self, horizon: Millis) -> Result<Swept, StoreError> {
         self.memory.sweep(horizon).await
+    }
+
+    async fn forget(&self, person: &Person, key: [u8; 32]) -> Result<Forgotten, StoreError> {
+        self.memory.forget(person, key).await
     }
 
     fn news(&self) -> &News {

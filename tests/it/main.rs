@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod access;
+mod backup;
 mod canned;
 mod cli;
 mod crash;
@@ -12,6 +13,7 @@ mod http;
 mod ingest;
 mod janus;
 mod live;
+mod privacy;
 mod quality;
 mod questions;
 mod replay;
@@ -22,4 +24,5 @@ mod server;
 mod signing;
 mod stats;
 mod vectors;
+mod versions;
 mod web;

@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rollbook::records::quality::Series;
 use rollbook::records::{AppId, Call, CommId, Event, Millis, Session};
 use rollbook::store::{
-    AnyStore, Appended, CallQuery, Counts, ExportQuery, Exported, Figures, Memory, News, SampleQuery,
-    SessionQuery, Store, StoreError, Swept, UserCall, UserCallsQuery, UserQuery, UserSeen, UsersQuery,
+    AnyStore, Appended, CallQuery, Counts, ExportQuery, Exported, Figures, Forgotten, Memory, News, Person,
+    SampleQuery, SessionQuery, Store, StoreError, Swept, UserCall, UserCallsQuery, UserQuery, UserSeen,
+    UsersQuery,
 };
 
 /// How the next thing that is kept fails.
@@ -154,6 +155,10 @@ impl Store for Faulty {
         let swept = self.inner.sweep(horizon).await?;
         self.make_durable(|| Durable::Swept(horizon));
         Ok(swept)
+    }
+
+    async fn forget(&self, person: &Person, key: [u8; 32]) -> Result<Forgotten, StoreError> {
+        self.inner.forget(person, key).await
     }
 
     async fn sessions(&self, query: &SessionQuery<'_>) -> Result<Vec<Arc<Session>>, StoreError> {

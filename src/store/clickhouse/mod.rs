@@ -8,6 +8,7 @@
 mod append;
 mod ask;
 mod export;
+mod forget;
 mod line;
 mod part;
 mod rows;
@@ -32,8 +33,8 @@ use self::server::Server;
 use self::shards::Shards;
 use super::news::{News, Told};
 use super::{
-    Appended, CallQuery, Counts, ExportQuery, Exported, Figures, OnCommit, SampleQuery, SessionQuery, Store,
-    StoreError, Swept, UserCall, UserCallsQuery, UserQuery, UserSeen, UsersQuery,
+    Appended, CallQuery, Counts, ExportQuery, Exported, Figures, Forgotten, OnCommit, Person, SampleQuery,
+    SessionQuery, Store, StoreError, Swept, UserCall, UserCallsQuery, UserQuery, UserSeen, UsersQuery,
 };
 use crate::limits::Secret;
 use crate::records::quality::Series;
@@ -298,6 +299,14 @@ impl Store for ClickHouse {
 
     async fn sweep(&self, horizon: Millis) -> Result<Swept, StoreError> {
         sweep::sweep(&self.link.shards().await?, horizon).await
+    }
+
+    /// Records are folded again only when something is told of their room, and any other rollbook may be folding, so
+    /// this is not done behind their backs: it says what to run while none is.
+    async fn forget(&self, person: &Person, _: [u8; 32]) -> Result<Forgotten, StoreError> {
+        let place =
+            tables::Place { database: &self.link.options.database, cluster: &self.link.options.cluster };
+        Err(StoreError::Refused(forget::refusal(&place, person)))
     }
 
     fn news(&self) -> &News {

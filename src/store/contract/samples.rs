@@ -35,17 +35,17 @@ fn bits(series: &[Series]) -> Bits {
 }
 
 impl Subject {
-    fn measure(&self, series: &[Series]) {
+    pub(super) fn measure(&self, series: &[Series]) {
         wait(self.store.append_samples(series.to_vec())).unwrap();
     }
 
-    fn measured(&self, room: &str, users: &[&str], from: i64, to: i64) -> Vec<Series> {
+    pub(super) fn measured(&self, room: &str, users: &[&str], from: i64, to: i64) -> Vec<Series> {
         let users: Vec<String> = users.iter().map(|user| (*user).to_owned()).collect();
         let (from, to) = (Millis(START_MS.saturating_add(from)), Millis(START_MS.saturating_add(to)));
         wait(self.store.samples(&SampleQuery { app: APP, room, users: &users, from, to })).unwrap()
     }
 
-    fn measurements(&self, query: &ExportQuery) -> Vec<Series> {
+    pub(super) fn measurements(&self, query: &ExportQuery) -> Vec<Series> {
         let mut all = Vec::new();
         let mut keep = |exported: Exported<'_>| {
             let Exported::Samples(series) = exported else { panic!("no measurements: {exported:?}") };

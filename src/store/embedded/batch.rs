@@ -50,6 +50,11 @@ pub(super) struct Turn {
     pub(super) parts: CallNo,
 }
 
+impl Turn {
+    /// That of a batch which has no other parts.
+    pub(super) const ALONE: Turn = Turn { part: 0, parts: 1 };
+}
+
 /// A call: as the files have it, and as the batch leaves it.
 #[derive(Debug)]
 pub(super) struct CallEntry {

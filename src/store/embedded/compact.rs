@@ -137,6 +137,13 @@ impl<'b> In<'b> {
     }
 }
 
+/// A text as it is within a value.
+pub(super) fn written(text: &str) -> Vec<u8> {
+    let mut out = Out(Vec::new());
+    out.text(text);
+    out.into_bytes()
+}
+
 pub(super) fn damaged() -> StoreError {
     StoreError::Corrupt("a value cannot be read".to_owned())
 }

@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use redb::{
     Database, Durability, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, TableError,
     WriteTransaction,
 };
+
+use sha2::{Digest as _, Sha256};
 
 use super::disk::{Disk, Fault};
 use super::keys::{self, BESIDE, Content, Key, META, Table};
@@ -19,6 +22,7 @@ use super::stream::unharmed;
 use super::users;
 use crate::records::AppId;
 use crate::store::StoreError;
+use crate::store::erased::hex;
 
 /// The ending of a file that is not whole yet.
 pub(super) const MAKING: &str = "making";
@@ -39,6 +43,8 @@ pub(super) struct DayFile {
     pub(super) path: PathBuf,
     pub(super) sealed: bool,
     content: Content,
+    /// Whether it was changed since it was written whole, so that what it no longer says may be in its free pages.
+    changed: AtomicBool,
     db: Database,
 }
 
@@ -80,11 +86,12 @@ impl DayFile {
         fault: &Fault,
     ) -> Result<DayFile, StoreError> {
         let db = engine(path, cache_bytes, fault)?;
-        let (format, sealed) = {
+        let (format, sealed, changed) = {
             let tx = db.begin_read().map_err(failed)?;
             let meta = tx.open_table(META).map_err(|error| cannot_open(path, &error.to_string()))?;
             let get = |name| meta.get(name).map(|value| value.map_or(0, |value| value.value()));
-            (get(content.format()).map_err(failed)?, get("sealed").map_err(failed)? == 1)
+            let is = |name| get(name).map(|value| value == 1).map_err(failed);
+            (get(content.format()).map_err(failed)?, is("sealed")?, is("changed")?)
         };
         if format != content.version() {
             return Err(StoreError::Refused(format!(
@@ -93,7 +100,8 @@ impl DayFile {
                 content.version()
             )));
         }
-        Ok(DayFile { day, path: path.to_owned(), sealed, content, db })
+        let changed = AtomicBool::new(changed || !sealed);
+        Ok(DayFile { day, path: path.to_owned(), sealed, content, changed, db })
     }
 
     /// Whether its rows are in packed blocks. Chunks of measurements stay rows, since they are packed already.
@@ -112,14 +120,38 @@ impl DayFile {
 
     /// What the file holds now.
     pub(super) fn view(&self) -> Result<View, StoreError> {
+        Ok(self.view_at(self.moment()?))
+    }
+
+    /// Keeps what the file holds now, to be looked at later.
+    pub(super) fn moment(&self) -> Result<Moment, StoreError> {
+        Ok(Moment(self.db.begin_read().map_err(failed)?))
+    }
+
+    /// What the file held then.
+    pub(super) fn view_at(&self, moment: Moment) -> View {
         let tables = Table::ALL.iter().map(|_| Opened::default()).collect();
-        Ok(View { tx: self.db.begin_read().map_err(failed)?, packed: self.is_packed(), tables })
+        View { tx: moment.0, packed: self.is_packed(), tables }
+    }
+
+    /// Whether it was changed since it was written whole.
+    pub(super) fn is_changed(&self) -> bool {
+        self.changed.load(Ordering::Relaxed)
+    }
+
+    /// Keeps that it is changed, where that is not known yet.
+    fn say_changed(&self, tx: &WriteTransaction) -> Result<(), StoreError> {
+        if !self.changed.swap(true, Ordering::Relaxed) {
+            tx.open_table(META).map_err(failed)?.insert("changed", 1).map_err(failed)?;
+        }
+        Ok(())
     }
 
     /// Applies changes in one durable commit. Quick repair on every commit: opening after a kill takes
     /// milliseconds, and the kinds of commit are never mixed.
     pub(super) fn commit(&self, changes: &Changes, joint: Option<Joint<'_>>) -> Result<(), StoreError> {
         let tx = begin_write(&self.db)?;
+        self.say_changed(&tx)?;
         let mut tables: Vec<Table> = changes.keys().map(|(table, _)| *table).collect();
         tables.dedup();
         let write = |table: Table| {
@@ -204,6 +236,34 @@ impl DayFile {
         tx.commit().map_err(failed)
     }
 
+    /// Writes what `view` shows of this file to `path`: all rows in the form that they have, and no free page. A batch
+    /// over several files must not be under way, since nothing of one is written.
+    pub(super) fn write_copy(&self, view: &View, path: &Path, fault: &Fault) -> Result<(), StoreError> {
+        let _ = std::fs::remove_file(path);
+        let copy = engine(path, CACHE_PACKING_BYTES, fault)?;
+        let tx = begin_write(&copy)?;
+        {
+            let mut to = tx.open_table(META).map_err(failed)?;
+            let from = view.tx.open_table(META).map_err(failed)?;
+            for row in from.iter().map_err(failed)? {
+                let (name, value) = row.map_err(failed)?;
+                if name.value() != "changed" {
+                    to.insert(name.value(), value.value()).map_err(failed)?;
+                }
+            }
+        }
+        for table in self.content.tables() {
+            let Some((from, _)) = view.table(table)? else { continue };
+            let form = if view.packed { table.blocks() } else { table.rows() };
+            let mut to = tx.open_table(form).map_err(failed)?;
+            for row in from.iter().map_err(failed)? {
+                let (key, value) = row.map_err(failed)?;
+                to.insert(key.value(), value.value()).map_err(failed)?;
+            }
+        }
+        tx.commit().map_err(failed)
+    }
+
     /// Verifies every checksum of a file that nobody has open, and changes nothing.
     pub(super) fn verify(path: &Path) -> Result<(), StoreError> {
         let fault = Fault::default().over_memory();
@@ -233,7 +293,7 @@ pub(super) fn pack_rows(day: i64, view: &View, tx: &WriteTransaction) -> Result<
             Ok(())
         };
         let mut outcome = Ok(());
-        if table == Table::Users {
+        if table == Table::Users && !view.packed {
             users::each_part((view, day), &mut |keys| {
                 rows.extend(keys.into_iter().map(|key| (key, Vec::new())));
                 write(&mut rows)
@@ -354,6 +414,9 @@ fn unpack_to_map(block: &[u8]) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, StoreError>
     Ok(Block::unpack(block)?.rows()?.into_iter().collect())
 }
 
+/// A moment of a day's file.
+pub(super) struct Moment(ReadTransaction);
+
 /// A day's file at one moment.
 pub(super) struct View {
     tx: ReadTransaction,
@@ -417,6 +480,33 @@ impl View {
             return Ok(None);
         };
         opened.unpack(first.value(), block.value())?.get(key)?.map(read).transpose()
+    }
+
+    /// SHA-256 of all that the file says, in hexadecimal digits, whatever its pages are.
+    pub(super) fn digest(&self, file: &DayFile) -> Result<String, StoreError> {
+        let mut digest = Sha256::new();
+        let mut add = |bytes: &[u8]| {
+            digest.update((bytes.len() as u64).to_be_bytes());
+            digest.update(bytes);
+        };
+        let meta = self.tx.open_table(META).map_err(failed)?;
+        for row in meta.iter().map_err(failed)? {
+            let (name, value) = row.map_err(failed)?;
+            if name.value() != "changed" {
+                add(name.value().as_bytes());
+                add(&value.value().to_be_bytes());
+            }
+        }
+        for table in file.content.tables() {
+            let Some((rows, _)) = self.table(table)? else { continue };
+            add(&(table as u64).to_be_bytes());
+            for row in rows.iter().map_err(failed)? {
+                let (key, value) = row.map_err(failed)?;
+                add(key.value());
+                add(value.value());
+            }
+        }
+        Ok(hex(&digest.finalize()))
     }
 
     /// The applications that the keys of a table begin with.

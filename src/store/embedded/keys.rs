@@ -111,7 +111,8 @@ impl Content {
 }
 
 /// name → value: `format` or `samples` (the version of the file), `sealed`, `joint` (the last batch over several files that
-/// it has seen), `swept` (the last day of UTC+8 that has lost entries with a file that was dropped)
+/// it has seen), `swept` (the last day of UTC+8 that has lost entries with a file that was dropped), `changed` (a sealed file
+/// was changed since it was written whole)
 pub(super) const META: TableDefinition<'static, &'static str, u64> = TableDefinition::new("meta");
 
 /// number of a batch over several files → what it changes in the others; at most one row

@@ -11,6 +11,7 @@ mod cache;
 mod chunk;
 mod compact;
 mod disk;
+mod erase;
 mod figures;
 mod file;
 mod finish;
@@ -22,6 +23,7 @@ mod parts;
 mod power;
 mod reader;
 mod samples;
+mod snapshot;
 mod stream;
 mod take;
 mod told;
@@ -31,19 +33,21 @@ mod writer;
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::disk::Fault;
 pub use self::power::Fate;
 use self::samples::Samples;
-use self::stream::{Stream, refused};
+pub use self::snapshot::{Copied, Snapshot};
+use self::stream::{Stream, answered, refused};
 use self::writer::Records;
+use super::erased::Erased;
 use super::news::{News, Told};
 use super::{
-    Appended, CallQuery, Counts, ExportQuery, Exported, Figures, OnCommit, SampleQuery, SessionQuery, Store,
-    StoreError, Swept, UserCall, UserCallsQuery, UserQuery, UserSeen, UsersQuery, What,
+    Appended, CallQuery, Counts, ExportQuery, Exported, Figures, Forgotten, OnCommit, Person, SampleQuery,
+    SessionQuery, Store, StoreError, Swept, UserCall, UserCallsQuery, UserQuery, UserSeen, UsersQuery, What,
 };
 use crate::records::quality::Series;
 use crate::records::{AppId, Call, CommId, Event, Millis, Session};
@@ -85,8 +89,10 @@ const CACHE_OLD_BYTES: usize = 2 << 20;
 /// A data directory, open. One process at a time may hold it.
 #[derive(Debug)]
 pub struct Embedded {
+    dir: PathBuf,
     records: Stream<Records>,
     samples: Stream<Samples>,
+    erased: Erased,
     news: News,
     /// Held until the process ends, so that no second one opens the directory.
     _lock: File,
@@ -100,9 +106,11 @@ impl Embedded {
     /// it; [`StoreError::Corrupt`] where a file is damaged.
     pub fn open(dir: &Path, options: EmbeddedOptions) -> Result<Embedded, StoreError> {
         let lock = lock(dir)?;
+        whole(dir)?;
+        let erased = Erased::open(dir)?;
         let records = Stream::open(dir, options.clone())?;
         let samples = Stream::open(dir, options)?;
-        Ok(Embedded { records, samples, news: News::default(), _lock: lock })
+        Ok(Embedded { dir: dir.to_owned(), records, samples, erased, news: News::default(), _lock: lock })
     }
 
     /// Packs the days that are over for so long that little more is expected of them: those before
@@ -123,9 +131,30 @@ impl Embedded {
     /// The first file that is damaged, or whose figures are not those of its sessions.
     pub fn verify(dir: &Path) -> Result<u64, StoreError> {
         let _lock = lock(dir)?;
+        whole(dir)?;
+        Erased::open(dir)?;
         let mut days = stream::verify::<Records>(dir)?;
         days.extend(stream::verify::<Samples>(dir)?);
         Ok(days.len() as u64)
+    }
+}
+
+/// The folder in a data directory that a backup is restored into, before everything takes its place.
+pub const RESTORING: &str = "restore.making";
+
+/// Refuses a data directory that is restored in part; removes a copy that nobody came to take.
+fn whole(dir: &Path) -> Result<(), StoreError> {
+    if dir.join(RESTORING).exists() {
+        return Err(StoreError::Refused(format!(
+            "{} was not restored to the end: remove it and restore again",
+            dir.display()
+        )));
+    }
+    match std::fs::remove_file(dir.join(snapshot::MAKING)) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(refused(&dir.join(snapshot::MAKING), &error))
+        }
+        Ok(()) | Err(_) => Ok(()),
     }
 }
 
@@ -151,12 +180,21 @@ fn lock(dir: &Path) -> Result<File, StoreError> {
 }
 
 impl Store for Embedded {
-    async fn append(&self, events: Vec<Event>) -> Result<Appended, StoreError> {
+    async fn append(&self, mut events: Vec<Event>) -> Result<Appended, StoreError> {
         if events.is_empty() {
             return Ok(Appended::default());
         }
-        let told = Told::of_events(&events);
-        let appended = self.records.append(events).await?;
+        let (answer, told, erased) = {
+            let people = self.erased.people();
+            let erased = people.filter(&mut events);
+            if events.is_empty() {
+                return Ok(Appended { new: 0, duplicate: erased });
+            }
+            let told = Told::of_events(&events);
+            (self.records.append(events)?, told, erased)
+        };
+        let mut appended = answered(answer).await?;
+        appended.duplicate += erased;
         self.news.tell(told);
         Ok(appended)
     }
@@ -191,12 +229,20 @@ impl Store for Embedded {
             .ask(|reader| Ok(reader.index.sums.figures(app, reader.index.swept_s, from_s, to_s)))
     }
 
-    async fn append_samples(&self, series: Vec<Series>) -> Result<(), StoreError> {
+    async fn append_samples(&self, mut series: Vec<Series>) -> Result<(), StoreError> {
         if series.iter().all(Series::is_empty) {
             return Ok(());
         }
-        let told = Told::of_samples(&series);
-        self.samples.append(series).await?;
+        let (answer, told) = {
+            let people = self.erased.people();
+            people.filter_samples(&mut series);
+            if series.is_empty() {
+                return Ok(());
+            }
+            let told = Told::of_samples(&series);
+            (self.samples.append(series)?, told)
+        };
+        answered(answer).await?;
         self.news.tell(told);
         Ok(())
     }
@@ -208,7 +254,12 @@ impl Store for Embedded {
     async fn sweep(&self, horizon: Millis) -> Result<Swept, StoreError> {
         let samples = self.samples.sweep(horizon).await;
         let swept = self.records.sweep(horizon).await?;
+        self.erased.expire(horizon)?;
         samples.map(|_| swept)
+    }
+
+    async fn forget(&self, person: &Person, key: [u8; 32]) -> Result<Forgotten, StoreError> {
+        self.erase(person, key).await
     }
 
     fn news(&self) -> &News {

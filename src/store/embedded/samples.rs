@@ -19,7 +19,7 @@ use super::stream::Streamed;
 use super::writer::Writer;
 use crate::records::quality::{self, Measure, Points, Series};
 use crate::records::{AppId, Millis};
-use crate::store::{ExportQuery, Exported, SampleQuery, StoreError, Swept, sink_samples};
+use crate::store::{ExportQuery, Exported, Person, SampleQuery, StoreError, Swept, sink_samples};
 
 /// How large chunks may grow.
 #[derive(Debug, Clone, Copy)]
@@ -100,6 +100,57 @@ impl Streamed for Samples {
     fn write_sealed(file: &DayFile, path: &Path, fault: &Fault) -> Result<(), StoreError> {
         file.write_sealed(path, fault, write_dense)
     }
+}
+
+/// The flows of a person, by day.
+pub(super) fn find_person(
+    files: &Files,
+    person: &Person,
+) -> Result<BTreeMap<i64, BTreeSet<Vec<u8>>>, StoreError> {
+    let mut days: BTreeMap<i64, BTreeSet<Vec<u8>>> = BTreeMap::new();
+    let app = Key::app(person.app);
+    let (from, to) = (app.clone().bytes(), app.end());
+    for (&day, file) in files {
+        file.view()?.scan(Table::Chunks, &from, Some(&to), false, &mut |key, _| {
+            if let Some((flow, _)) = keys::of_chunk(key)
+                && keys::flow_of(flow).is_some_and(|flow| person.is_of(&flow))
+            {
+                days.entry(day).or_default().insert(flow.to_vec());
+            }
+            ControlFlow::Continue(())
+        })?;
+    }
+    Ok(days)
+}
+
+/// What a file is without what some flows have up to a moment: the changes, and how many values those are.
+pub(super) fn without(
+    file: &DayFile,
+    flows: &BTreeSet<Vec<u8>>,
+    until: Millis,
+) -> Result<(Changes, u64), StoreError> {
+    let (view, bounds) = (file.view()?, if file.sealed { SEALED } else { OPEN });
+    let (mut changes, mut values) = (Changes::new(), 0);
+    for flow in flows {
+        let mut all: BTreeMap<Measure, Points> = BTreeMap::new();
+        let mut old: Vec<Vec<u8>> = Vec::new();
+        for (start, columns) in read_chunks(&view, flow, Millis(i64::MIN), Millis(i64::MAX))? {
+            old.push(chunk_key(flow, start));
+            columns.into_iter().for_each(|(measure, points)| all.entry(measure).or_default().extend(points));
+        }
+        let mut columns: Columns = all.into_iter().collect();
+        let gone = split_before(&mut columns, Some(until.plus(1)));
+        columns.retain(|(_, points)| !points.is_empty());
+        if gone.is_empty() {
+            continue;
+        }
+        values += gone.iter().map(|(_, points)| points.len() as u64).sum::<u64>();
+        changes.extend(old.into_iter().map(|key| ((Table::Chunks, key), None)));
+        cut(flow, &columns, bounds, true, &mut |key, value| {
+            changes.insert((Table::Chunks, key), Some(value))
+        });
+    }
+    Ok((changes, values))
 }
 
 /// Series by the day of their times.

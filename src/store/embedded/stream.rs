@@ -18,7 +18,7 @@ use super::index::Index;
 use super::keys::Content;
 use super::reader::Reader;
 use super::values;
-use super::writer::{Job, Records, Writer};
+use super::writer::{Job, Records, Work, Writer};
 use super::{CACHE_OLD_BYTES, EmbeddedOptions, NEW_FILES_MAX};
 use crate::records::Millis;
 use crate::store::{StoreError, Swept};
@@ -304,7 +304,7 @@ pub(super) fn refused(path: &Path, error: &std::io::Error) -> StoreError {
 }
 
 /// `2026-11-22.redb`
-fn file_name(day: i64) -> String {
+pub(super) fn file_name(day: i64) -> String {
     let date = jiff::civil::date(1970, 1, 1).checked_add(jiff::Span::new().days(day));
     date.map_or_else(|_| format!("day{day}.redb"), |date| format!("{date}.redb"))
 }
@@ -341,9 +341,28 @@ impl<S: Streamed> Stream<S> {
         Ok(Stream { shared, jobs: Some(jobs), writer: Some(writer) })
     }
 
-    /// Keeps a batch.
-    pub(super) async fn append(&self, batch: Vec<S::Item>) -> Result<S::Kept, StoreError> {
-        self.send(|reply| Job::Append { batch, reply }).await
+    /// Queues a batch; the answer comes when it is durable.
+    pub(super) fn append(&self, batch: Vec<S::Item>) -> Result<Answer<S::Kept>, StoreError> {
+        self.queue(|reply| Job::Append { batch, reply })
+    }
+
+    /// Has the writer do something between two commits; waits until the queue has room.
+    pub(super) async fn between<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Writer<S>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let jobs = self.jobs.as_ref().ok_or_else(gone)?;
+        let work = Work(Box::new(move |writer: &Writer<S>| {
+            let _ = reply.send(writer.recovering(work));
+        }));
+        jobs.send(Job::Between(work)).await.map_err(|_| gone())?;
+        answered(answer).await
+    }
+
+    /// The files as they are now. Whoever reads them keeps them open, and nobody from writing.
+    pub(super) fn files(&self) -> Result<Files, StoreError> {
+        self.shared.with_files(|files, _| Ok(files.clone()))
     }
 
     /// Drops the days that hold nothing since `horizon`.
@@ -369,15 +388,33 @@ impl<S: Streamed> Stream<S> {
         &self,
         job: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Job<S>,
     ) -> Result<T, StoreError> {
+        answered(self.queue(job)?).await
+    }
+
+    fn queue<T>(
+        &self,
+        job: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Job<S>,
+    ) -> Result<Answer<T>, StoreError> {
         let (reply, answer) = oneshot::channel();
-        let gone = || StoreError::Unavailable("the writer has stopped".to_owned());
         let jobs = self.jobs.as_ref().ok_or_else(gone)?;
         jobs.try_send(job(reply)).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => StoreError::Busy,
             mpsc::error::TrySendError::Closed(_) => gone(),
         })?;
-        answer.await.map_err(|_| gone())?
+        Ok(answer)
     }
+}
+
+/// What the writer will say.
+pub(super) type Answer<T> = oneshot::Receiver<Result<T, StoreError>>;
+
+/// Waits for the writer.
+pub(super) async fn answered<T>(answer: Answer<T>) -> Result<T, StoreError> {
+    answer.await.map_err(|_| gone())?
+}
+
+fn gone() -> StoreError {
+    StoreError::Unavailable("the writer has stopped".to_owned())
 }
 
 impl<S: Streamed> Drop for Stream<S> {

@@ -283,7 +283,7 @@ impl Batch<'_> {
         Ok(())
     }
 
-    fn set_orphan(&mut self, event: Event, there: bool) -> Result<(), StoreError> {
+    pub(super) fn set_orphan(&mut self, event: Event, there: bool) -> Result<(), StoreError> {
         if there {
             self.orphans.entry(Timeline::of(&event)).or_default().insert(event.at);
         }
@@ -293,7 +293,7 @@ impl Batch<'_> {
 
     /// Cuts the neighbourhood of a moment again: the life before it, what lies in between, and one more beyond
     /// `until`. Further on nothing can change: whatever ended that last life still ends it.
-    fn cut_again(
+    pub(super) fn cut_again(
         &mut self,
         timeline: &Timeline,
         from: Millis,

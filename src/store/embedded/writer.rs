@@ -43,6 +43,19 @@ pub(super) enum Job<S: Streamed> {
     Seal { day: i64, reply: Reply<bool> },
     /// Open anew the files that the engine refuses since an error that a question has met.
     Heal,
+    /// Something else that needs nobody to write meanwhile.
+    Between(Work<S>),
+}
+
+/// What is done between two commits.
+pub(super) struct Work<S: Streamed>(pub(super) Box<Deed<S>>);
+
+type Deed<S> = dyn FnOnce(&Writer<S>) + Send;
+
+impl<S: Streamed> std::fmt::Debug for Work<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Work").finish_non_exhaustive()
+    }
 }
 
 pub(super) struct Writer<S: Streamed> {
@@ -91,6 +104,7 @@ impl<S: Streamed> Writer<S> {
                     let _ = reply.send(sealed);
                 }
                 Job::Heal => self.heal(),
+                Job::Between(Work(work)) => work(&self),
             }
         }
     }
@@ -114,7 +128,10 @@ impl<S: Streamed> Writer<S> {
 
     /// After an error the engine refuses everything until its files are opened again, and what is in memory may
     /// be ahead of them: both are begun anew.
-    fn recovering<T>(&self, work: impl FnOnce(&Writer<S>) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    pub(super) fn recovering<T>(
+        &self,
+        work: impl FnOnce(&Writer<S>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         self.has_room()?;
         let is_closed = {
             let state = self.shared.read();
@@ -258,8 +275,8 @@ impl<S: Streamed> Writer<S> {
         self.shared.read().files.iter().flat_map(Files::keys).copied().collect()
     }
 
-    /// Gives files a small cache that were new before others were made. Nobody may hold one of them: the engine opens a
-    /// file only once.
+    /// Gives files a small cache that were new before others were made, unless somebody holds one of them: the engine opens
+    /// a file only once.
     fn settle(&self) -> Result<(), StoreError> {
         if self.shared.read().new.len() <= NEW_FILES_MAX {
             return Ok(());
@@ -268,8 +285,11 @@ impl<S: Streamed> Writer<S> {
         while state.new.len() > NEW_FILES_MAX {
             let Some(day) = state.new.pop_front() else { break };
             let file = state.files.as_ref().and_then(|files| files.get(&day));
-            if file.is_none_or(|file| file.sealed) {
-                continue;
+            let Some(file) = file.filter(|file| !file.sealed) else { continue };
+            if Arc::strong_count(file) > 1 {
+                // Whoever copies or exports it has it open; the next batch tries again.
+                state.new.push_front(day);
+                break;
             }
             self.open_anew(&mut state, day, CACHE_OLD_BYTES, &self.options.fault)?;
         }
@@ -304,14 +324,39 @@ impl<S: Streamed> Writer<S> {
     fn seal(&self, day: i64) -> Result<bool, StoreError> {
         let open = self.shared.read().files.as_ref().and_then(|files| files.get(&day)).cloned();
         let Some(open) = open.filter(|file| !file.sealed) else { return Ok(false) };
-        let packed = open.path.with_extension(MAKING);
-        S::write_sealed(&open, &packed, &self.options.fault)?;
-        put_in_place(&packed, &open.path, &self.options.fault)?;
-        let sealed =
-            Arc::new(DayFile::open(&open.path, S::CONTENT, day, CACHE_OLD_BYTES, &self.options.fault)?);
-        let mut state = self.shared.state.write().unwrap_or_else(PoisonError::into_inner);
-        state.files.get_or_insert_default().insert(day, sealed);
+        self.replace(&open, CACHE_OLD_BYTES, |path, fault| S::write_sealed(&open, path, fault))?;
         Ok(true)
+    }
+
+    /// Replaces a day's file by one of the same form that holds what it says and nothing else: no free page. Whether
+    /// there is a file.
+    pub(super) fn rewrite(&self, day: i64) -> Result<bool, StoreError> {
+        let file = self.shared.read().files.as_ref().and_then(|files| files.get(&day)).cloned();
+        let Some(file) = file else { return Ok(false) };
+        if file.sealed {
+            self.replace(&file, CACHE_OLD_BYTES, |path, fault| S::write_sealed(&file, path, fault))?;
+        } else {
+            let cache_bytes = self.options.cache_new_bytes();
+            self.replace(&file, cache_bytes, |path, fault| file.write_copy(&file.view()?, path, fault))?;
+        }
+        Ok(true)
+    }
+
+    /// Puts another file in the place of a day's.
+    fn replace(
+        &self,
+        old: &DayFile,
+        cache_bytes: usize,
+        write: impl FnOnce(&Path, &Fault) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let fault = &self.options.fault;
+        let made = old.path.with_extension(MAKING);
+        write(&made, fault)?;
+        put_in_place(&made, &old.path, fault)?;
+        let new = Arc::new(DayFile::open(&old.path, S::CONTENT, old.day, cache_bytes, fault)?);
+        let mut state = self.shared.state.write().unwrap_or_else(PoisonError::into_inner);
+        state.files.get_or_insert_default().insert(old.day, new);
+        Ok(())
     }
 }
 
@@ -386,7 +431,7 @@ impl Streamed for Records {
 impl Writer<Records> {
     /// One commit a file. Of a batch that changes several files, the first commit holds also what it changes in
     /// the others, so that opening the files after a crash in between finishes it ([`finish_joint`](super::stream::finish_joint)).
-    fn make_durable(&self, changes: &ChangesByDay) -> Result<(), StoreError> {
+    pub(super) fn make_durable(&self, changes: &ChangesByDay) -> Result<(), StoreError> {
         let touched = || changes.iter().filter(|(_, changes)| !changes.is_empty());
         // The file with the most changes is the first, so that little is written twice.
         let Some((&first, most)) = touched().max_by_key(|(_, changes)| changes.len()) else { return Ok(()) };
