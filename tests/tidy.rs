@@ -13,7 +13,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("records",   &[]),
     ("wire",      &[]),
     ("limits",    &[]),
-    ("store",     &["records"]),
+    ("store",     &["records", "limits"]),
     ("ingest",    &["records", "limits", "store"]),
     ("actions",   &["records", "wire", "limits", "store"]),
     ("web",       &["records", "wire", "limits", "store", "actions"]),
@@ -91,6 +91,7 @@ const DOCUMENTS: &[&str] = &[
     "docs/privacy.md",
     "docs/quality.md",
     "docs/records.md",
+    "docs/reliability.md",
     "docs/scale.md",
     "docs/sources.md",
     "docs/stats.md",
@@ -243,6 +244,31 @@ fn documents_exist_and_their_links_lead_somewhere() {
         }
     }
     none(&wrong, "README.md and its siblings are the way in");
+}
+
+#[test]
+fn the_tests_of_promises_exist() {
+    let page = read("docs/reliability.md");
+    let code: String = texts(&["rs", "py"]).into_iter().map(|(_, text)| text).collect();
+    let is_test = |name: &&str| {
+        let letters = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+        letters && name.matches('_').count() >= 2
+    };
+    // A fence ends no code span.
+    let spans = page
+        .lines()
+        .filter(|line| !line.starts_with("```"))
+        .flat_map(|line| line.split('`').skip(1).step_by(2));
+    let named: BTreeSet<&str> = spans.filter(is_test).collect();
+    assert!(named.len() > 30, "docs/reliability.md names {} tests", named.len());
+    let wrong: Vec<String> = named
+        .iter()
+        .filter(|name| {
+            ![format!("fn {name}("), format!("def {name}(")].iter().any(|test| code.contains(test))
+        })
+        .map(|name| format!("docs/reliability.md: there is no test `{name}`"))
+        .collect();
+    none(&wrong, "each promise names the test that fails when it is broken");
 }
 
 #[test]

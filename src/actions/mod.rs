@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::limits::{self, Edition, Secret, rate};
+use crate::limits::{self, Current, Edition, From, Secret, rate};
 use crate::records::{AppId, Millis};
 use crate::store::{Store, StoreError};
 use crate::wire::{self, Bounds, Call, ErrorCode, Fault, Fields, Request, SigningKeys};
@@ -119,13 +119,23 @@ const BOUNDS: Bounds = Bounds {
 /// Answers questions about what a store remembers.
 #[derive(Debug)]
 pub struct Api<S> {
-    policy: Policy,
+    rights: Current<Rights>,
     store: Arc<S>,
+}
+
+/// A policy, and what is kept for it: all of it goes when another takes its place, so that nothing that was derived
+/// from a key outlives it.
+#[derive(Debug)]
+struct Rights {
+    policy: Policy,
     /// Where a `SecretId` stands in the policy: account, key, and a number of its own.
     keys: HashMap<String, Place>,
     signing_keys: SigningKeys,
     calls: rate::Windows,
 }
+
+/// The door of questions, for [`From`].
+const DOOR: &str = "api";
 
 #[derive(Debug, Clone, Copy)]
 struct Place {
@@ -156,33 +166,32 @@ impl<S> Context<'_, S> {
 impl<S: Store> Api<S> {
     /// An API over `store`. Of two keys with the same `SecretId` the first counts.
     pub fn new(policy: Policy, store: Arc<S>) -> Api<S> {
-        let mut keys = HashMap::new();
-        for (account, of_account) in policy.accounts.iter().enumerate() {
-            for (key, of_key) in of_account.keys.iter().enumerate() {
-                let slot = keys.len();
-                keys.entry(of_key.secret_id.clone()).or_insert(Place { account, key, slot });
-            }
-        }
-        Api {
-            calls: rate::Windows::new(policy.accounts.len() * ACTIONS.len(), policy.requests_per_second),
-            signing_keys: SigningKeys::new(limits::SIGNING_KEYS_MAX),
-            policy,
-            store,
-            keys,
-        }
+        Api { rights: Current::new(Rights::new(policy)), store }
     }
 
-    /// What the API allows, and to whom.
-    pub fn policy(&self) -> &Policy {
-        &self.policy
+    /// Allows something else from now on. Requests that are being answered are answered as they began.
+    pub fn allow(&self, policy: Policy) {
+        self.rights.set(Rights::new(policy));
     }
 
     /// Answers one request. Every request ends here with an envelope and its RequestId.
     pub async fn answer(&self, request: &Request<'_>, now: Millis, request_id: Uuid) -> Reply {
-        let opened = wire::open(request, &BOUNDS, &self.policy.public_hosts);
+        self.answer_from(&From::ANYBODY, request, now, request_id).await
+    }
+
+    /// The same, of somebody who may have failed too often to be listened to.
+    pub async fn answer_from(
+        &self,
+        from: &From<'_>,
+        request: &Request<'_>,
+        now: Millis,
+        request_id: Uuid,
+    ) -> Reply {
+        let rights = self.rights.get();
+        let opened = wire::open(request, &BOUNDS, &rights.policy.public_hosts);
         let action = opened.call.as_ref().ok().and_then(|call| Action::find(&call.action));
         let answer = match &opened.call {
-            Ok(call) => self.answer_call(call, action, now).await,
+            Ok(call) => self.answer_call(&rights, from, call, action, now).await,
             Err(fault) => Err(fault.clone()),
         };
         let code = answer.as_ref().err().map(|fault| fault.code);
@@ -197,25 +206,27 @@ impl<S: Store> Api<S> {
     /// Steps 6 to 17 of contract section 8.1; the reply's fields.
     async fn answer_call(
         &self,
+        rights: &Rights,
+        from: &From<'_>,
         call: &Call<'_>,
         action: Option<&'static Action>,
         now: Millis,
     ) -> Result<Fields, Fault> {
-        let place = self.authenticate(call, now)?;
+        let place = rights.admit(from, call, now)?;
         if call.version != wire::VERSION {
             return Err(Fault::about(ErrorCode::NoSuchVersion, &[&call.version]));
         }
         let action = action.ok_or_else(|| Fault::about(ErrorCode::InvalidAction, &[&call.action]))?;
-        self.check_region(call, action)?;
+        rights.check_region(call, action)?;
         // Step 12 is absent: every key may ask everything its account may.
         let slot = place.account * ACTIONS.len() + action.place();
-        if let Err(exceeded) = self.calls.take(slot, now.secs()) {
+        if let Err(exceeded) = rights.calls.take(slot, now.secs()) {
             let about: [&dyn std::fmt::Display; 2] = [&exceeded.calls, &exceeded.limit];
             return Err(Fault::about(ErrorCode::RequestLimitExceeded, &about));
         }
         let params = call.decode(action.params)?;
-        let account = &self.policy.accounts[place.account];
-        let context = Context { policy: &self.policy, account, action, store: &*self.store, now };
+        let account = &rights.policy.accounts[place.account];
+        let context = Context { policy: &rights.policy, account, action, store: &*self.store, now };
         match action.handler {
             Handler::UserInfo => describe_user_info::answer(&context, &params).await,
             Handler::RoomInfo => describe_room_info::answer(&context, &params).await,
@@ -224,6 +235,37 @@ impl<S: Store> Api<S> {
             Handler::ScaleInfo => describe_scale_info::answer(&context, &params).await,
             Handler::UnusualEvent => describe_unusual_event::answer(&context, &params).await,
         }
+    }
+}
+
+impl Rights {
+    fn new(policy: Policy) -> Rights {
+        let mut keys = HashMap::new();
+        for (account, of_account) in policy.accounts.iter().enumerate() {
+            for (key, of_key) in of_account.keys.iter().enumerate() {
+                let slot = keys.len();
+                keys.entry(of_key.secret_id.clone()).or_insert(Place { account, key, slot });
+            }
+        }
+        Rights {
+            calls: rate::Windows::new(policy.accounts.len() * ACTIONS.len(), policy.requests_per_second),
+            signing_keys: SigningKeys::new(limits::SIGNING_KEYS_MAX),
+            policy,
+            keys,
+        }
+    }
+
+    /// Who asks, unless it has failed to show that too often.
+    fn admit(&self, from: &From<'_>, call: &Call<'_>, now: Millis) -> Result<Place, Fault> {
+        if !from.may_try(DOOR, call.secret_id.as_bytes()) {
+            return Err(ErrorCode::RequestLimitIp.into());
+        }
+        let outcome = self.authenticate(call, now);
+        match &outcome {
+            Ok(_) => from.succeeded(DOOR, call.secret_id.as_bytes()),
+            Err(_) => from.failed(),
+        }
+        outcome
     }
 
     /// Steps 6 to 9: the key is known, the time is near, the signature holds, the token is the key's.

@@ -2,10 +2,13 @@
 
 use std::process::ExitCode;
 
+use anyhow::Context as _;
+
 use super::settings::{self, Found, Where};
 use super::{Surroundings, password, say, serve};
-use crate::config;
+use crate::config::{self, private};
 use crate::http::tls;
+use crate::limits::Secret;
 use crate::store::AnyStore;
 use crate::store::embedded::Embedded;
 
@@ -28,7 +31,7 @@ pub(super) fn run(arguments: &Arguments, surroundings: &Surroundings) -> anyhow:
         say("tls: certificate and key fit");
     }
     if let Some(file) = config.ui.password_file.as_ref().filter(|_| config.ui.enabled) {
-        let accounts = password::access(&config, file, [0; 32])?.accounts().count();
+        let accounts = password::access(&config, file, Secret::key([0; 32]))?.accounts().count();
         say(&format!("pages: {} has passwords of {accounts} accounts", file.display()));
     }
     if let config::Store::ClickHouse(servers) = &config.store {
@@ -42,6 +45,7 @@ pub(super) fn run(arguments: &Arguments, surroundings: &Surroundings) -> anyhow:
         say(&format!("store: {} does not exist yet", config.data_dir.display()));
         return Ok(ExitCode::SUCCESS);
     }
+    private::check_directory(&config.data_dir).context("the data directory")?;
     let days = Embedded::verify(&config.data_dir)?;
     say(&format!("store: {} is right, {days} days", config.data_dir.display()));
     Ok(ExitCode::SUCCESS)

@@ -17,6 +17,7 @@ mod import;
 mod keys;
 mod parquet;
 mod password;
+mod reload;
 mod serve;
 mod settings;
 mod story;
@@ -77,7 +78,7 @@ enum Command {
 }
 
 /// What the process was started with, apart from its arguments.
-#[derive(Debug)]
+#[derive(Clone)]
 struct Surroundings {
     env: BTreeMap<String, String>,
 }
@@ -86,6 +87,7 @@ struct Surroundings {
 pub fn run() -> ExitCode {
     // Wrong usage is told here, with exit code 2.
     let arguments = Arguments::parse();
+    close_up();
     let surroundings = Surroundings { env: environment() };
     let outcome = start_log(arguments.log_format, &surroundings).and_then(|()| match arguments.command {
         Command::Serve(arguments) => serve::run(&arguments, &surroundings),
@@ -107,6 +109,16 @@ pub fn run() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Keeps to itself what the process holds: no core dump has its memory in it, nobody but root may look into it, and what
+/// it writes is for its user alone. Where the system does not allow one of these, it has been stricter itself.
+fn close_up() {
+    use rustix::process::{Resource, Rlimit, setrlimit, umask};
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
+    umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
 }
 
 /// The variables that are text; others are none of ours.

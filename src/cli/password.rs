@@ -1,16 +1,18 @@
 //! The file of the pages' passwords: `rollbook keys ui-password` writes it, `serve` and `check` read it.
 
-use std::fs::{File, OpenOptions};
-use std::io::{BufRead as _, ErrorKind, IsTerminal as _, Read as _, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::fs::OpenOptions;
+use std::io::{BufRead as _, IsTerminal as _, Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+use zeroize::Zeroizing;
 
 use super::settings::{Found, Where};
 use super::{Surroundings, random, say};
-use crate::config::Config;
+use crate::config::{Config, private};
+use crate::limits::Secret;
 use crate::web::{Access, hash_password};
 
 /// The fewest characters of a password. Attempts are limited, and what guards is length.
@@ -40,15 +42,15 @@ pub(super) fn write(wanted: &Arguments, surroundings: &Surroundings) -> anyhow::
     refuse_unknown(&config, &wanted.account)?;
     let beside = || settings.as_deref().and_then(Path::parent).unwrap_or(&config.data_dir).join(FILE_NAME);
     let path = wanted.file.clone().or_else(|| config.ui.password_file.clone()).unwrap_or_else(beside);
-    let known = match read(&path) {
-        Err(error) if is_missing(&error) => String::new(),
-        known => known?,
+    let known = match private::read(&path) {
+        Err(error) if error.is_missing() => Zeroizing::default(),
+        known => known.context("cannot read the passwords")?,
     };
     let password = ask(&wanted.account)?;
     refuse_weak(&password, &wanted.account)?;
     let line = hash_password(&wanted.account, password.as_bytes(), &random()?)?;
     let text = with_line(&known, &wanted.account, &line);
-    let written = Access::with_passwords(&text, [0; 32])
+    let written = Access::with_passwords(&text, Secret::key([0; 32]))
         .with_context(|| format!("{} would not be right", path.display()))?;
     ensure!(
         written.accounts().any(|account| account == wanted.account),
@@ -69,25 +71,9 @@ pub(super) fn write(wanted: &Arguments, surroundings: &Surroundings) -> anyhow::
     Ok(())
 }
 
-/// Reads a file of passwords, unless others can read it.
-pub(super) fn read(path: &Path) -> anyhow::Result<String> {
-    let cannot = || format!("cannot read the passwords {}", path.display());
-    let mut file = File::open(path).with_context(cannot)?;
-    let mode = file.metadata().with_context(cannot)?.permissions().mode() & 0o777;
-    ensure!(
-        mode & 0o077 == 0,
-        "others can read the passwords {} (mode {mode:03o}): chmod 600 {}",
-        path.display(),
-        path.display()
-    );
-    let mut text = String::new();
-    file.read_to_string(&mut text).with_context(cannot)?;
-    Ok(text)
-}
-
 /// Who may see the pages by the passwords of a file.
-pub(super) fn access(config: &Config, path: &Path, key: [u8; 32]) -> anyhow::Result<Access> {
-    let text = read(path).context("`ui.password_file`")?;
+pub(super) fn access(config: &Config, path: &Path, key: Secret<[u8; 32]>) -> anyhow::Result<Access> {
+    let text = private::read(path).context("`ui.password_file`: cannot read the passwords")?;
     let access = Access::with_passwords(&text, key).with_context(|| format!("{}", path.display()))?;
     if access.accounts().next().is_none() {
         say(&format!("rollbook: note: {} has no password, so nobody can sign in", path.display()));
@@ -98,10 +84,6 @@ pub(super) fn access(config: &Config, path: &Path, key: [u8; 32]) -> anyhow::Res
         }
     }
     Ok(access)
-}
-
-fn is_missing(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == ErrorKind::NotFound)
 }
 
 fn refuse_unknown(config: &Config, account: &str) -> anyhow::Result<()> {
@@ -134,7 +116,7 @@ fn refuse_weak(password: &str, account: &str) -> anyhow::Result<()> {
 }
 
 /// The password: typed twice on a terminal without being shown, else the first line of stdin.
-fn ask(account: &str) -> anyhow::Result<String> {
+fn ask(account: &str) -> anyhow::Result<Zeroizing<String>> {
     if !std::io::stdin().is_terminal() {
         return line();
     }
@@ -143,7 +125,7 @@ fn ask(account: &str) -> anyhow::Result<String> {
     Ok(password)
 }
 
-fn typed(prompt: &str) -> anyhow::Result<String> {
+fn typed(prompt: &str) -> anyhow::Result<Zeroizing<String>> {
     let stdin = std::io::stdin();
     let before = tcgetattr(&stdin).context("cannot hide what is typed")?;
     let mut hidden = before.clone();
@@ -157,13 +139,13 @@ fn typed(prompt: &str) -> anyhow::Result<String> {
     line
 }
 
-fn line() -> anyhow::Result<String> {
-    let mut line = String::new();
+fn line() -> anyhow::Result<Zeroizing<String>> {
+    let mut line = Zeroizing::new(String::new());
     std::io::stdin().lock().take(BYTES_MAX + 1).read_line(&mut line).context("the password is no text")?;
     let password = line.trim_end_matches(['\r', '\n']);
     ensure!(u64::try_from(line.len())? <= BYTES_MAX, "the password is longer than {BYTES_MAX} bytes");
     ensure!(!password.is_empty(), "no password was given: type it, or give it as the first line of stdin");
-    Ok(password.to_owned())
+    Ok(Zeroizing::new(password.to_owned()))
 }
 
 /// The file with an account's line in its place, or at the end.

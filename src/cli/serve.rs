@@ -1,8 +1,10 @@
 //! `rollbook serve`.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -10,12 +12,14 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::control::Control;
+use super::reload::{Again, Live};
 use super::settings::{self, First, Found, Where};
 use super::{Surroundings, hints, password, random, say};
 use crate::actions::Api;
 use crate::clock::{self, Clock};
 use crate::config::{self, Config};
-use crate::http::{self, Bounds, Ids, Server, listen, tls};
+use crate::http::tls::{self, Tls};
+use crate::http::{self, Bounds, Ids, Server, listen};
 use crate::ingest::Ingest;
 use crate::limits::Secret;
 use crate::store::clickhouse::{ClickHouse, ClickHouseOptions, Credentials, PACE};
@@ -41,8 +45,9 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, surroundings: &Surroundings) -> anyhow::Result<ExitCode> {
-    let listen = arguments.listen.iter().map(|address| ("listen", "--listen", address.clone())).collect();
-    let Found { file, mut config } = arguments.place.find(surroundings, listen)?;
+    let listen = arguments.listen.iter().map(|address| ("listen", "--listen", address.clone()));
+    let listen: Vec<config::Flag> = listen.collect();
+    let Found { file, mut config } = arguments.place.find(surroundings, listen.clone())?;
     let first = match file {
         Some(_) => None,
         None => Some(First::fresh()?),
@@ -51,17 +56,25 @@ pub(super) fn run(arguments: &Arguments, surroundings: &Surroundings) -> anyhow:
         config.accounts = first.accounts();
     }
     let clock = arguments.clock.map_or(Clock::system(), |secs| Clock::standing_at(i64::from(secs)));
-    let files = raise_file_limit();
+    raise_file_limit();
     runtime()?.block_on(async {
         let listener =
             listen::bind(config.listen).with_context(|| format!("cannot listen on {}", config.listen))?;
+        settings::refuse_plain(&config, listener.local_addr()?)?;
         if let Some(first) = &first {
             begin(first, arguments.memory, &config, &listener, clock)?;
         }
         settings::say_doubts(&config);
         let metrics = Arc::new(http::metrics());
         let store = open(&config, arguments.memory, &metrics)?;
-        serve(&config, Running { store: Arc::new(store), listener, clock, metrics, files }).await
+        let (place, surroundings) = (arguments.place.clone(), surroundings.clone());
+        let again: Again = Box::new(move || {
+            let Found { file, config } = place.find(&surroundings, listen.clone())?;
+            file.context("there is no settings file to read again")?;
+            Ok(config)
+        });
+        let running = Running { store: Arc::new(store), listener, clock, metrics, again: Some(again) };
+        serve(config, running).await
     })?;
     Ok(ExitCode::SUCCESS)
 }
@@ -133,7 +146,7 @@ pub(super) fn open_store(config: &Config, purpose: Purpose) -> anyhow::Result<An
                 urls: servers.urls.clone(),
                 credentials: Some(Credentials {
                     user: servers.user.clone(),
-                    password: servers.password.as_ref().map_or("", Secret::expose).to_owned(),
+                    password: servers.password.clone().unwrap_or_else(|| Secret::new("")),
                 }),
                 database: servers.database.clone(),
                 cluster: servers.cluster.clone(),
@@ -159,50 +172,54 @@ pub(super) struct Running {
     pub(super) listener: TcpListener,
     pub(super) clock: Clock,
     pub(super) metrics: Arc<Metrics>,
-    /// Connections that the process may open.
-    pub(super) files: usize,
+    /// Reads the settings again, where there are any.
+    pub(super) again: Option<Again>,
 }
 
 /// Serves until the process is told to stop.
-pub(super) async fn serve(config: &Config, running: Running) -> anyhow::Result<()> {
-    let Running { store, listener, clock, metrics, files } = running;
+pub(super) async fn serve(config: Config, running: Running) -> anyhow::Result<()> {
+    let Running { store, listener, clock, metrics, again } = running;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let acceptor = match &config.tls {
-        Some(files) => Some(tls::acceptor(&files.cert_file, &files.key_file)?),
+    let tls = match &config.tls {
+        Some(files) => Some(Arc::new(Tls::new(tls::acceptor(&files.cert_file, &files.key_file)?))),
         None => None,
     };
-    let api = Api::new(settings::policy(config), Arc::clone(&store));
-    let mut bounds = Bounds::default();
-    bounds.connections = bounds.connections.min(files);
-    bounds.watchers = bounds.watchers.min(bounds.connections / 4);
-    let ids = Ids::new(random()?);
-    let mut server = Server::new(
-        api,
-        Ingest::new(settings::apps(config)),
-        Arc::clone(&store),
-        clock,
-        ids,
-        metrics,
-        bounds,
-    );
-    if config.ui.enabled {
-        let pages = Web::new(settings::policy(config), Arc::clone(&store), access(config, &listener)?);
-        server = server.with_pages(pages, acceptor.is_some());
-    }
+    let listening = listener.local_addr()?;
+    let key = Secret::key(random()?);
+    let access = if config.ui.enabled { Some(access(&config, listening, key.clone())?) } else { None };
+    let bounds = bounds(&config.limits, files_left());
+    let server = Arc::new(server(&config, (access, tls.is_some()), &store, clock, metrics, bounds)?);
+    let retention_days = Arc::new(AtomicU32::new(config.retention_days));
     let commands = match &*store {
         AnyStore::Embedded(_) => Control::open(&config.data_dir),
         AnyStore::Memory(_) | AnyStore::ClickHouse(_) => None,
     };
     let commands = commands
         .map(|control| tokio::spawn(control.serve(Arc::clone(&store), config.data_dir.clone(), clock)));
-    let housekeeping = tokio::spawn(keep_house(store, config.retention_days, clock));
-    let scheme = if acceptor.is_some() { "https" } else { "http" };
-    tracing::info!(address = %format!("{scheme}://{}", listener.local_addr()?), "listening");
-    listen::serve(Arc::new(server), listener, acceptor, async {
+    let housekeeping = tokio::spawn(keep_house(store, Arc::clone(&retention_days), clock));
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let keeping_up = match again {
+        Some(again) => {
+            // Caught before anybody can know that the server is there: until then it would end the process.
+            let hangup = signal(SignalKind::hangup())?;
+            let (server, tls) = (Arc::clone(&server), tls.clone());
+            Some(Live { again, config, server, listening, tls, key, retention_days }.keep_up(hangup))
+        }
+        None => None,
+    };
+    tracing::info!(address = %format!("{scheme}://{listening}"), "listening");
+    listen::serve(server, listener, tls, async {
+        let keeping_up = async {
+            match keeping_up {
+                Some(keeping_up) => keeping_up.await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
+            () = keeping_up => {}
         }
         tracing::info!("stopping");
     })
@@ -213,13 +230,55 @@ pub(super) async fn serve(config: &Config, running: Running) -> anyhow::Result<(
     Ok(())
 }
 
+/// What senders can make the server hold or wait for, as the settings say and the system lets it.
+fn bounds(limits: &config::Limits, files: usize) -> Bounds {
+    let (seconds, count) = (|seconds: u32| Duration::from_secs(seconds.into()), |count: u32| count as usize);
+    let default = Bounds::default();
+    let connections = count(limits.connections).min(files);
+    Bounds {
+        connections,
+        watchers: default.watchers.min(connections / 4),
+        head_bytes: count(limits.head_kib) << 10,
+        head_timeout: seconds(limits.head_seconds),
+        body_timeout: seconds(limits.body_seconds),
+        bodies_bytes: count(limits.bodies_mib) << 20,
+        ..default
+    }
+}
+
+/// A server as the settings say, with pages where somebody may see them.
+fn server(
+    config: &Config,
+    (access, is_tls): (Option<Access>, bool),
+    store: &Arc<AnyStore>,
+    clock: Clock,
+    metrics: Arc<Metrics>,
+    bounds: Bounds,
+) -> anyhow::Result<Server<AnyStore>> {
+    let api = Api::new(settings::policy(config), Arc::clone(store));
+    let ingest = Ingest::new(settings::apps(config));
+    let ids = Ids::new(random()?);
+    let server = Server::new(api, ingest, Arc::clone(store), clock, ids, metrics, bounds);
+    let server = server.with_gate(settings::gate(config));
+    Ok(match access {
+        Some(access) => {
+            server.with_pages(Web::new(settings::policy(config), Arc::clone(store), access), is_tls)
+        }
+        None => server,
+    })
+}
+
 /// Who may see the pages.
-fn access(config: &Config, listener: &TcpListener) -> anyhow::Result<Access> {
+pub(super) fn access(
+    config: &Config,
+    listening: SocketAddr,
+    key: Secret<[u8; 32]>,
+) -> anyhow::Result<Access> {
     if let Some(file) = &config.ui.password_file {
-        return password::access(config, file, random()?);
+        return password::access(config, file, key);
     }
     // A proxy on this machine, which `public_hosts` is set for, brings others to the loopback address.
-    if listener.local_addr()?.ip().to_canonical().is_loopback() && config.public_hosts.is_empty() {
+    if listening.ip().to_canonical().is_loopback() && config.public_hosts.is_empty() {
         return Ok(Access::open());
     }
     tracing::warn!(
@@ -236,11 +295,12 @@ const LATENESS: Duration = Duration::from_secs(48 * 3_600);
 const DAY_MS: i64 = 86_400_000;
 
 /// Drops what is older than the retention and packs the days that are over, again and again.
-async fn keep_house(store: Arc<AnyStore>, retention_days: u32, clock: Clock) {
+async fn keep_house(store: Arc<AnyStore>, retention_days: Arc<AtomicU32>, clock: Clock) {
     let mut every = tokio::time::interval(HOUSEKEEPING_EVERY);
     loop {
         every.tick().await;
         let now = clock.now();
+        let retention_days = retention_days.load(Ordering::Relaxed);
         if retention_days > 0 {
             let stopwatch = clock.stopwatch();
             match store.sweep(now.plus(-DAY_MS * i64::from(retention_days))).await {
@@ -269,17 +329,23 @@ async fn keep_house(store: Arc<AnyStore>, retention_days: u32, clock: Clock) {
     }
 }
 
-/// Files that are needed for other things than connections.
-const OTHER_FILES: u64 = 128;
+/// Files that are left for other things than connections: new days, and the moment in which one is packed.
+const OTHER_FILES: usize = 128;
 
-/// Lets the process open as many files as it may; the connections that leaves room for.
-pub(super) fn raise_file_limit() -> usize {
+/// Lets the process open as many files as it may. Where that fails, the present limit stays, which is enough to serve.
+pub(super) fn raise_file_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    // Where raising fails, the present limit stays, which is enough to serve.
-    let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).is_ok();
-    let files = if raised { maximum } else { current };
-    files.map_or(usize::MAX, |files| {
-        usize::try_from(files.saturating_sub(OTHER_FILES).max(1)).unwrap_or(usize::MAX)
-    })
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+}
+
+/// How many connections the process may open beside the files that it has open, of which a store has some for each day.
+fn files_left() -> usize {
+    use rustix::process::{Resource, getrlimit};
+    let Some(most) = getrlimit(Resource::Nofile).current else { return usize::MAX };
+    // Where the system does not tell what is open, that is taken to be little.
+    let open = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
+    let left = usize::try_from(most).unwrap_or(usize::MAX).saturating_sub(open);
+    // Of few files, half.
+    (left - OTHER_FILES.min(left / 2)).max(1)
 }

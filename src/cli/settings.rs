@@ -2,22 +2,24 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 
 use super::keys::{self, KeyPair};
 use super::{Surroundings, say};
 use crate::actions::{self, Policy};
 use crate::config::settings::{Fallback, Kind, LISTS, SETTINGS, Setting, is_below};
-use crate::config::{self, Config, Flag};
+use crate::config::{self, Config, Flag, private};
+use crate::http::Gate;
 use crate::ingest::{self, Apps};
 use crate::limits::Secret;
 use crate::records::AppId;
 
 /// Which settings, and which records.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(super) struct Where {
     /// The settings file [default: rollbook.toml in the data directory].
     #[arg(long, value_name = "FILE")]
@@ -186,7 +188,7 @@ impl KeyPair {
 /// kept in it.
 pub(super) fn make_data_dir(data_dir: &Path) -> anyhow::Result<()> {
     if data_dir.is_dir() {
-        return Ok(());
+        return private::check_directory(data_dir).context("the data directory");
     }
     let cannot = || format!("cannot make {}", data_dir.display());
     let whole = std::path::absolute(data_dir).with_context(cannot)?;
@@ -228,6 +230,27 @@ pub(super) fn apps(config: &Config) -> Apps {
     Apps::new(apps.collect(), config.client_ip)
 }
 
+/// What settings say about who may come at all.
+pub(super) fn gate(config: &Config) -> Gate {
+    Gate {
+        trusted_proxies: config.trusted_proxies.clone(),
+        metrics_token: config.metrics_token.clone(),
+        failed_attempts_per_minute: config.limits.failed_attempts_per_minute,
+    }
+}
+
+/// Refuses to let others speak plain HTTP to the server, unless the settings say so: tokens, passwords and sessions
+/// would be there for everybody on the way.
+pub(super) fn refuse_plain(config: &Config, listening: SocketAddr) -> anyhow::Result<()> {
+    let is_of_this_machine = listening.ip().to_canonical().is_loopback();
+    ensure!(
+        is_of_this_machine || config.tls.is_some() || config.plain_http,
+        "others can reach {listening}, and what they send would not be encrypted: set `[tls]`; or set `plain_http = true` \
+         (ROLLBOOK_PLAIN_HTTP), if a proxy before it ends TLS or the network is trusted"
+    );
+    Ok(())
+}
+
 /// Says what fits every setting and is still most likely not meant.
 pub(super) fn doubts(config: &Config) -> Vec<String> {
     let mut doubts = Vec::new();
@@ -236,6 +259,15 @@ pub(super) fn doubts(config: &Config) -> Vec<String> {
     }
     if config.accounts.iter().all(|account| account.apps.is_empty()) {
         doubts.push("no application is set, so nothing can be recorded or asked about".to_owned());
+    }
+    let apps = config.accounts.iter().flat_map(|account| &account.apps);
+    for app in apps.filter(|app| app.trtc_unsigned && app.trtc_callback_key.is_none()) {
+        if !config.listen.ip().to_canonical().is_loopback() {
+            doubts.push(format!(
+                "whoever reaches {} can write records of application {}, since it has trtc_unsigned = true",
+                config.listen, app.id
+            ));
+        }
     }
     let (kept, asked) = (config.retention_days, config.limits.history_days);
     if kept != 0 && (asked == 0 || asked > kept) {

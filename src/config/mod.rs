@@ -4,7 +4,7 @@
 //! into types and refuses what makes no sense together. The environment is an argument.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use crate::actions::Key;
@@ -12,9 +12,11 @@ use crate::ingest::{App, ClientIpPolicy, Janus, LiveKit};
 use crate::limits::{Edition, Secret};
 use crate::records::AppId;
 
+pub mod private;
 mod raw;
 pub mod settings;
 
+use private::{Openness, Private};
 use raw::{Section, Value};
 use settings::{Fallback, Kind, SETTINGS, Setting};
 
@@ -23,6 +25,12 @@ use settings::{Fallback, Kind, SETTINGS, Setting};
 pub struct Config {
     /// Where the server listens.
     pub listen: SocketAddr,
+    /// Others than this machine may speak plain HTTP to it.
+    pub plain_http: bool,
+    /// Proxies that are believed when they say for whom they speak.
+    pub trusted_proxies: Vec<Network>,
+    /// What shows that somebody may read the metrics from elsewhere.
+    pub metrics_token: Option<Secret>,
     /// Where the records are.
     pub data_dir: PathBuf,
     /// What keeps them.
@@ -45,8 +53,40 @@ pub struct Config {
     pub accounts: Vec<Account>,
 }
 
+impl Config {
+    /// Puts back what a running server cannot change, where it differs from `old`; the names of those settings, all of
+    /// which are in [`settings::AT_START`].
+    pub fn keep_what_needs_a_restart(&mut self, old: &Config) -> Vec<&'static str> {
+        let mut kept = Vec::new();
+        let mut keep = |setting: &'static str, differs: bool| {
+            if differs {
+                kept.push(setting);
+            }
+        };
+        keep("listen", self.listen != old.listen);
+        keep("data_dir", self.data_dir != old.data_dir);
+        keep("store", self.store != old.store);
+        keep("tls", self.tls.is_some() != old.tls.is_some());
+        keep("ui.enabled", self.ui.enabled != old.ui.enabled);
+        let (new, limits) = (&mut self.limits, &old.limits);
+        for (setting, new, old) in [
+            ("limits.connections", &mut new.connections, limits.connections),
+            ("limits.head_kib", &mut new.head_kib, limits.head_kib),
+            ("limits.head_seconds", &mut new.head_seconds, limits.head_seconds),
+            ("limits.body_seconds", &mut new.body_seconds, limits.body_seconds),
+            ("limits.bodies_mib", &mut new.bodies_mib, limits.bodies_mib),
+        ] {
+            keep(setting, *new != old);
+            *new = old;
+        }
+        (self.listen, self.data_dir, self.store) = (old.listen, old.data_dir.clone(), old.store.clone());
+        self.ui.enabled = old.ui.enabled;
+        kept
+    }
+}
+
 /// What keeps the records.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Store {
     /// Files in the data directory.
     Embedded,
@@ -55,7 +95,7 @@ pub enum Store {
 }
 
 /// Where records are on ClickHouse.
-#[derive(Debug, Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ClickHouse {
     /// The servers.
     pub urls: Vec<String>,
@@ -67,6 +107,42 @@ pub struct ClickHouse {
     pub user: String,
     /// And the password.
     pub password: Option<Secret>,
+}
+
+impl std::fmt::Debug for ClickHouse {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The URLs may have passwords in them.
+        f.debug_struct("ClickHouse").field("database", &self.database).finish_non_exhaustive()
+    }
+}
+
+/// Addresses whose first bits are the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Network {
+    address: IpAddr,
+    bits: u32,
+}
+
+impl Network {
+    /// Reads `10.0.0.1` or `10.0.0.0/8`, and likewise of IPv6.
+    pub fn from_text(text: &str) -> Option<Network> {
+        let (address, bits) =
+            text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
+        let address: IpAddr = address.parse().ok()?;
+        let most = if address.is_ipv4() { 32 } else { 128 };
+        let bits = bits.map_or(Some(most), |bits| bits.parse().ok()).filter(|bits| *bits <= most)?;
+        Some(Network { address, bits })
+    }
+
+    /// Whether an address is one of them.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let differ = match (self.address, address.to_canonical()) {
+            (IpAddr::V4(one), IpAddr::V4(other)) => (one.to_bits() ^ other.to_bits()).leading_zeros(),
+            (IpAddr::V6(one), IpAddr::V6(other)) => (one.to_bits() ^ other.to_bits()).leading_zeros(),
+            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => return false,
+        };
+        differ >= self.bits
+    }
 }
 
 /// The files that HTTPS needs.
@@ -83,12 +159,24 @@ pub struct Tls {
 pub struct Limits {
     /// For each account and action; 0 = any number.
     pub requests_per_second: u32,
+    /// Failed proofs from one address; 0 = any number.
+    pub failed_attempts_per_minute: u32,
     /// How far back `StartTime` may lie; 0 = any time.
     pub history_days: u32,
     /// The longest window of questions about users.
     pub user_window_hours: u32,
     /// The longest window of questions about rooms.
     pub room_window_hours: u32,
+    /// How many connections are open at most.
+    pub connections: u32,
+    /// The largest head of a request, in KiB.
+    pub head_kib: u32,
+    /// How long a head may take, in seconds.
+    pub head_seconds: u32,
+    /// How long a body may take, in seconds.
+    pub body_seconds: u32,
+    /// All bodies in memory at one time, in MiB.
+    pub bodies_mib: u32,
 }
 
 /// The web page.
@@ -175,6 +263,14 @@ pub enum ConfigError {
         /// What it holds.
         found: String,
     },
+    /// A secret stands where others can read it.
+    #[error("{place}: {error}")]
+    Open {
+        /// Where it is named, or where it stands.
+        place: Place,
+        /// Which file, and what mends it.
+        error: String,
+    },
     /// What fits its setting and still makes no sense, or is no TOML.
     #[error("{place}: {what}")]
     Invalid {
@@ -208,17 +304,15 @@ pub fn load(
     env: &BTreeMap<String, String>,
     flags: &[Flag],
 ) -> Result<Config, ConfigError> {
-    let text = match file {
-        Some(path) => Some((
-            path,
-            std::fs::read_to_string(path).map_err(|error| ConfigError::Unreadable {
-                path: path.display().to_string(),
-                why: error.to_string(),
-            })?,
-        )),
-        None => None,
-    };
-    resolve(text.as_ref().map(|(path, text)| (*path, text.as_str())), env, flags)
+    let Some(path) = file else { return resolve(None, env, flags) };
+    let (text, openness) = private::read_any(path).map_err(|error| match error {
+        Private::Unreadable { path, why } => ConfigError::Unreadable { path, why: why.to_string() },
+        error @ Private::Open { .. } => ConfigError::Open {
+            place: Place::File { path: path.to_owned(), line: 1 },
+            error: error.to_string(),
+        },
+    })?;
+    resolve_open(Some((path, &text)), Some(&openness), env, flags)
 }
 
 /// Resolves the text of a settings file with environment and flags. Of the file system it reads the files of
@@ -231,8 +325,18 @@ pub fn resolve(
     env: &BTreeMap<String, String>,
     flags: &[Flag],
 ) -> Result<Config, ConfigError> {
+    resolve_open(file, None, env, flags)
+}
+
+/// The same of a file that others may be able to read.
+fn resolve_open(
+    file: Option<(&Path, &str)>,
+    openness: Option<&Openness>,
+    env: &BTreeMap<String, String>,
+    flags: &[Flag],
+) -> Result<Config, ConfigError> {
     let mut top = match file {
-        Some((path, text)) => raw::read(path, text)?,
+        Some((path, text)) => raw::read(path, text, openness)?,
         None => Section::default(),
     };
     for setting in SETTINGS {
@@ -275,6 +379,9 @@ impl<'a> Typed<'a> {
         }
         let config = Config {
             listen: self.listen()?,
+            plain_http: self.switch("plain_http")?,
+            trusted_proxies: self.networks()?,
+            metrics_token: self.secret("metrics_token")?,
             data_dir: self.text("data_dir")?.unwrap_or_default().into(),
             store: self.store()?,
             retention_days: self.number("retention_days")?,
@@ -283,9 +390,15 @@ impl<'a> Typed<'a> {
             tls: self.tls(&beside)?,
             limits: Limits {
                 requests_per_second: self.number("limits.requests_per_second")?,
+                failed_attempts_per_minute: self.number("limits.failed_attempts_per_minute")?,
                 history_days: self.number("limits.history_days")?,
                 user_window_hours: self.number("limits.user_window_hours")?,
                 room_window_hours: self.number("limits.room_window_hours")?,
+                connections: self.number("limits.connections")?,
+                head_kib: self.number("limits.head_kib")?,
+                head_seconds: self.number("limits.head_seconds")?,
+                body_seconds: self.number("limits.body_seconds")?,
+                bodies_mib: self.number("limits.bodies_mib")?,
             },
             client_ip: match self.text("privacy.client_ip")?.unwrap_or_default() {
                 "mask" => ClientIpPolicy::Mask,
@@ -302,7 +415,7 @@ impl<'a> Typed<'a> {
     fn account(&self, index: usize) -> Result<Account, ConfigError> {
         let mut keys = Vec::new();
         for section in self.section.list("account.key") {
-            keys.push(Typed { section }.key()?);
+            keys.extend(Typed { section }.key()?);
         }
         let mut apps = Vec::new();
         for section in self.section.list("account.app") {
@@ -314,14 +427,21 @@ impl<'a> Typed<'a> {
         Ok(Account { name, edition, keys, apps })
     }
 
-    fn key(&self) -> Result<Key, ConfigError> {
+    /// A key that is switched off is as if it were not there, once nothing is wrong with it.
+    fn key(&self) -> Result<Option<Key>, ConfigError> {
+        const SECRET: &str = "account.key.secret_key";
         let expires_at = i64::try_from(self.wide("account.key.expires_at")?).unwrap_or(i64::MAX);
-        Ok(Key {
-            secret_id: self.filled("account.key.secret_id")?.to_owned(),
-            secret_key: Secret::new(self.filled("account.key.secret_key")?),
+        let secret_id = self.filled("account.key.secret_id")?.to_owned();
+        self.value(SECRET)?;
+        let secret_key = self.secret(SECRET)?;
+        let key = Key {
+            secret_id,
+            secret_key: secret_key
+                .ok_or_else(|| self.invalid(SECRET, format!("`{SECRET}` must not be empty")))?,
             token: self.secret("account.key.token")?,
             expires_at_s: (expires_at > 0).then_some(expires_at),
-        })
+        };
+        Ok(self.switch("account.key.enabled")?.then_some(key))
     }
 
     fn app(&self) -> Result<App, ConfigError> {
@@ -339,10 +459,9 @@ impl<'a> Typed<'a> {
         const KEY: &str = "account.app.livekit.api_key";
         const SECRET: &str = "account.app.livekit.api_secret";
         let drop_kinds = self.texts("account.app.livekit.drop_kinds")?;
-        match (self.pair(KEY, SECRET)?, drop_kinds.is_empty()) {
-            (Some((api_key, api_secret)), _) => {
-                Ok(Some(LiveKit { api_key, api_secret: Secret::new(api_secret), drop_kinds }))
-            }
+        let pair = self.pair((KEY, self.given(KEY)?), (SECRET, self.secret(SECRET)?))?;
+        match (pair, drop_kinds.is_empty()) {
+            (Some((api_key, api_secret)), _) => Ok(Some(LiveKit { api_key, api_secret, drop_kinds })),
             (None, true) => Ok(None),
             (None, false) => {
                 Err(self.invalid("account.app.livekit.drop_kinds", format!("`{KEY}` is missing")))
@@ -356,7 +475,7 @@ impl<'a> Typed<'a> {
         if self.section.get(USER).is_none() && self.section.get(PASSWORD).is_none() {
             return Ok(None);
         }
-        let credentials = self.pair(USER, PASSWORD)?.map(|(user, password)| (user, Secret::new(password)));
+        let credentials = self.pair((USER, self.given(USER)?), (PASSWORD, self.secret(PASSWORD)?))?;
         Ok(Some(Janus { credentials }))
     }
 
@@ -394,7 +513,9 @@ impl<'a> Typed<'a> {
     }
 
     fn tls(&self, beside: &dyn Fn(&str) -> PathBuf) -> Result<Option<Tls>, ConfigError> {
-        let files = self.pair("tls.cert_file", "tls.key_file")?;
+        const CERT: &str = "tls.cert_file";
+        const KEY: &str = "tls.key_file";
+        let files = self.pair((CERT, self.given(CERT)?), (KEY, self.given(KEY)?))?;
         Ok(files.map(|(cert, key)| Tls { cert_file: beside(&cert), key_file: beside(&key) }))
     }
 
@@ -416,7 +537,12 @@ impl<'a> Typed<'a> {
         let unique = |path: &str, sections: &mut dyn Iterator<Item = &'a Section>| {
             let mut seen: Vec<(&Value, &Place)> = Vec::new();
             for (value, place) in sections.filter_map(|section| section.get(path)) {
-                if *value == Value::Text(String::new()) {
+                let is_empty = match value {
+                    Value::Text(text) => text.is_empty(),
+                    Value::Secret(secret) => secret.is_empty(),
+                    Value::Number(_) | Value::Switch(_) | Value::Texts(_) => false,
+                };
+                if is_empty {
                     continue;
                 }
                 if let Some((_, first)) = seen.iter().find(|(other, _)| *other == value) {
@@ -434,15 +560,35 @@ impl<'a> Typed<'a> {
         unique("account.app.livekit.api_key", &mut all("account.app"))
     }
 
-    /// Two texts of which neither makes sense without the other.
-    fn pair(&self, one: &str, other: &str) -> Result<Option<(String, String)>, ConfigError> {
-        let given = |path: &str| Ok(self.text(path)?.filter(|text| !text.is_empty()));
-        match (given(one)?, given(other)?) {
-            (Some(one), Some(other)) => Ok(Some((one.to_owned(), other.to_owned()))),
+    fn networks(&self) -> Result<Vec<Network>, ConfigError> {
+        let read = |text: &String| {
+            Network::from_text(text).ok_or_else(|| {
+                let what = format!(
+                    "`trusted_proxies` must hold addresses or networks, such as \"10.0.0.0/8\", not {text:?}"
+                );
+                self.invalid("trusted_proxies", what)
+            })
+        };
+        self.texts("trusted_proxies")?.iter().map(read).collect()
+    }
+
+    /// Two settings, with their values, of which neither makes sense without the other.
+    fn pair<A, B>(
+        &self,
+        (one, first): (&str, Option<A>),
+        (other, second): (&str, Option<B>),
+    ) -> Result<Option<(A, B)>, ConfigError> {
+        match (first, second) {
+            (Some(first), Some(second)) => Ok(Some((first, second))),
             (None, None) => Ok(None),
             (Some(_), None) => Err(self.invalid(one, format!("`{one}` needs `{other}`"))),
             (None, Some(_)) => Err(self.invalid(other, format!("`{other}` needs `{one}`"))),
         }
+    }
+
+    /// A text that is not empty, if there is one.
+    fn given(&self, path: &str) -> Result<Option<String>, ConfigError> {
+        Ok(self.text(path)?.filter(|text| !text.is_empty()).map(str::to_owned))
     }
 
     fn place(&self, path: &str) -> Place {
@@ -473,7 +619,7 @@ impl<'a> Typed<'a> {
     fn text(&self, path: &str) -> Result<Option<&'a str>, ConfigError> {
         match self.section.get(path) {
             Some((Value::Text(text), _)) => Ok(Some(text)),
-            Some((Value::Number(_) | Value::Switch(_) | Value::Texts(_), _)) => Ok(None),
+            Some((Value::Number(_) | Value::Switch(_) | Value::Texts(_) | Value::Secret(_), _)) => Ok(None),
             None => {
                 self.value(path)?;
                 Ok(SETTINGS.iter().find(|setting| setting.path == path).and_then(|setting| {
@@ -495,13 +641,18 @@ impl<'a> Typed<'a> {
     }
 
     fn secret(&self, path: &str) -> Result<Option<Secret>, ConfigError> {
-        Ok(self.text(path)?.filter(|text| !text.is_empty()).map(Secret::new))
+        match self.section.get(path) {
+            Some((Value::Secret(secret), _)) => Ok(Some(secret.clone()).filter(|secret| !secret.is_empty())),
+            Some((Value::Text(_) | Value::Number(_) | Value::Switch(_) | Value::Texts(_), _)) | None => {
+                Ok(None)
+            }
+        }
     }
 
     fn wide(&self, path: &str) -> Result<u64, ConfigError> {
         match self.value(path)? {
             Some(Value::Number(number)) => Ok(number),
-            Some(Value::Text(_) | Value::Switch(_) | Value::Texts(_)) | None => Ok(0),
+            Some(Value::Text(_) | Value::Switch(_) | Value::Texts(_) | Value::Secret(_)) | None => Ok(0),
         }
     }
 
@@ -516,7 +667,9 @@ impl<'a> Typed<'a> {
     fn texts(&self, path: &str) -> Result<Vec<String>, ConfigError> {
         match self.value(path)? {
             Some(Value::Texts(texts)) => Ok(texts),
-            Some(Value::Text(_) | Value::Switch(_) | Value::Number(_)) | None => Ok(Vec::new()),
+            Some(Value::Text(_) | Value::Switch(_) | Value::Number(_) | Value::Secret(_)) | None => {
+                Ok(Vec::new())
+            }
         }
     }
 }

@@ -7,20 +7,23 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::private::{self, Openness, Private};
 use super::settings::{Kind, LISTS, SETTINGS, Setting, is_below};
 use super::{ConfigError, Place};
+use crate::limits::Secret;
 
 /// A value that fits its setting's kind.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) enum Value {
     Text(String),
+    Secret(Secret),
     Number(u64),
     Switch(bool),
     Texts(Vec<String>),
 }
 
 /// What was given in one entry of a list, or at the top: by path of the setting.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Section {
     pub(super) place: Option<Place>,
     values: BTreeMap<&'static str, (Value, Place)>,
@@ -59,7 +62,8 @@ impl Section {
 /// Reads a text as a value of this kind.
 pub(super) fn from_text(kind: Kind, text: &str) -> Option<Value> {
     match kind {
-        Kind::Text | Kind::Address | Kind::Path | Kind::Secret => Some(Value::Text(text.to_owned())),
+        Kind::Text | Kind::Address | Kind::Path => Some(Value::Text(text.to_owned())),
+        Kind::Secret => Some(Value::Secret(Secret::new(text))),
         Kind::Number(least, most) => {
             text.trim().parse().ok().filter(|number| (least..=most).contains(number)).map(Value::Number)
         }
@@ -69,9 +73,10 @@ pub(super) fn from_text(kind: Kind, text: &str) -> Option<Value> {
     }
 }
 
-/// Reads a settings file. Relative paths of secrets are looked up beside it.
-pub(super) fn read(path: &Path, text: &str) -> Result<Section, ConfigError> {
-    let reader = Reader { path, text };
+/// Reads a settings file. Relative paths of secrets are looked up beside it. Where a secret stands in the text itself,
+/// `openness` must allow that.
+pub(super) fn read(path: &Path, text: &str, openness: Option<&Openness>) -> Result<Section, ConfigError> {
+    let reader = Reader { path, text, openness };
     let table = DeTable::parse(text).map_err(|error| {
         let span = error.span().unwrap_or(0..0);
         ConfigError::Invalid { place: reader.place(&span), what: error.message().to_owned() }
@@ -84,6 +89,7 @@ pub(super) fn read(path: &Path, text: &str) -> Result<Section, ConfigError> {
 struct Reader<'a> {
     path: &'a Path,
     text: &'a str,
+    openness: Option<&'a Openness>,
 }
 
 impl Reader<'_> {
@@ -128,7 +134,7 @@ impl Reader<'_> {
                 return Err(ConfigError::wrong(&place, path, Kind::Path, value.get_ref().type_str()));
             };
             let secret = read_secret(&beside(self.path, Path::new(file.as_ref())), &place)?;
-            return insert(section, setting, Value::Text(secret), place);
+            return insert(section, setting, Value::Secret(secret), place);
         }
         if let Some(list) = LISTS.iter().find(|list| **list == path) {
             return self.list(list, value, section);
@@ -148,6 +154,16 @@ impl Reader<'_> {
         }
         let hint = nearest(name, prefix);
         Err(ConfigError::Unknown { place: self.place(&key), path: path.to_owned(), hint })
+    }
+
+    /// A secret may not stand in a file that others can read.
+    fn refuse_open(&self, place: &Place, is_secret: bool) -> Result<(), ConfigError> {
+        match self.openness.filter(|_| is_secret) {
+            Some(openness) => openness
+                .refuse()
+                .map_err(|error| ConfigError::Open { place: place.clone(), error: error.to_string() }),
+            None => Ok(()),
+        }
     }
 
     fn list(
@@ -176,8 +192,12 @@ impl Reader<'_> {
         let place = self.place(&value.span());
         let wrong = |found: &str| ConfigError::wrong(&place, setting.path, setting.kind, found);
         match (setting.kind, value.get_ref()) {
-            (Kind::Text | Kind::Address | Kind::Path | Kind::Secret, DeValue::String(text)) => {
+            (Kind::Text | Kind::Address | Kind::Path, DeValue::String(text)) => {
                 Ok(Value::Text(text.clone().into_owned()))
+            }
+            (Kind::Secret, DeValue::String(text)) => {
+                self.refuse_open(&place, !text.is_empty())?;
+                Ok(Value::Secret(Secret::new(text.as_ref())))
             }
             (kind @ Kind::OneOf(_), DeValue::String(text)) => {
                 from_text(kind, text).ok_or_else(|| wrong(&format!("{text:?}")))
@@ -193,10 +213,11 @@ impl Reader<'_> {
                     let DeValue::String(text) = item.get_ref() else { return None };
                     Some(text.clone().into_owned())
                 });
-                texts
-                    .collect::<Option<Vec<_>>>()
-                    .map(Value::Texts)
-                    .ok_or_else(|| wrong("a list of other things"))
+                let texts =
+                    texts.collect::<Option<Vec<_>>>().ok_or_else(|| wrong("a list of other things"))?;
+                // Addresses of servers with a password in them.
+                self.refuse_open(&place, texts.iter().any(|text| text.contains('@')))?;
+                Ok(Value::Texts(texts))
             }
             (_, found) => Err(wrong(found.type_str())),
         }
@@ -224,13 +245,15 @@ pub(super) fn beside(settings: &Path, path: &Path) -> PathBuf {
 }
 
 /// The text of a secret's file, without the line break at its end.
-fn read_secret(path: &Path, place: &Place) -> Result<String, ConfigError> {
-    let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Invalid {
-        place: place.clone(),
-        what: format!("cannot read {}: {error}", path.display()),
+fn read_secret(path: &Path, place: &Place) -> Result<Secret, ConfigError> {
+    let text = private::read(path).map_err(|error| match error {
+        error @ Private::Unreadable { .. } => {
+            ConfigError::Invalid { place: place.clone(), what: format!("cannot read {error}") }
+        }
+        error @ Private::Open { .. } => ConfigError::Open { place: place.clone(), error: error.to_string() },
     })?;
     let text = text.strip_suffix('\n').unwrap_or(&text);
-    Ok(text.strip_suffix('\r').unwrap_or(text).to_owned())
+    Ok(Secret::new(text.strip_suffix('\r').unwrap_or(text)))
 }
 
 /// How alike two names must be for one to be proposed for the other.

@@ -50,12 +50,33 @@ pub enum Fallback {
 /// The settings that stand in lists of tables.
 pub const LISTS: &[&str] = &["account", "account.key", "account.app"];
 
+/// The settings, or tables of them, that a running server does not take anew: with `tls` it is whether there is any.
+pub const AT_START: &[&str] = &[
+    "listen",
+    "data_dir",
+    "store",
+    "tls",
+    "ui.enabled",
+    "limits.connections",
+    "limits.head_kib",
+    "limits.head_seconds",
+    "limits.body_seconds",
+    "limits.bodies_mib",
+];
+
 /// The longest time a setting in days may name: a hundred years.
 const DAYS_MAX: u64 = 36_500;
 /// The longest window a setting in hours may allow: the same.
 const HOURS_MAX: u64 = DAYS_MAX * 24;
 /// The greatest number of requests a second that is still a limit.
 const RATE_MAX: u64 = 1_000_000;
+
+/// The greatest number of connections: more files no process may open by default.
+const CONNECTIONS_MAX: u64 = 1_000_000;
+/// The longest time a sender may be waited for, in seconds.
+const WAIT_S_MAX: u64 = 600;
+/// The most memory for bodies: a tebibyte.
+const BODIES_MIB_MAX: u64 = 1 << 20;
 
 const fn setting(path: &'static str, kind: Kind, default: Fallback, meaning: &'static str) -> Setting {
     Setting { path, kind, default, meaning }
@@ -69,6 +90,8 @@ use Kind::{Address, Number, OneOf, Path, Secret, Switch, Text, Texts};
 pub const SETTINGS: &[Setting] = &[
     setting("listen", Address, Is("127.0.0.1:9180"),
         "Where the server listens."),
+    setting("plain_http", Switch, Is("false"),
+        "Let others than this machine speak plain HTTP to the server, since a proxy before it ends TLS or the network is trusted. Without it, and without `[tls]`, an address that others can reach is refused."),
     setting("data_dir", Path, Is("rollbook-data"),
         "Where the records are kept; relative to the working directory."),
     setting("store", OneOf(&["embedded"]), Is("embedded"),
@@ -79,6 +102,10 @@ pub const SETTINGS: &[Setting] = &[
         "Further host names that signatures may name, for a proxy that rewrites `Host`."),
     setting("regions", Texts, Is("[]"),
         "Further regions that requests may name."),
+    setting("trusted_proxies", Texts, Is("[]"),
+        "Addresses or networks, such as `\"10.0.0.0/8\"`, of proxies: from them the last address of `X-Forwarded-For` is taken for the client's, which failed attempts are counted by."),
+    setting("metrics_token", Secret, Absent,
+        "The bearer token of `/metrics`. Not given: only this machine may read them, and not by way of a proxy."),
     setting("store.clickhouse.urls", Texts, Is("[]"),
         "The servers, such as `\"http://ch-1:8123\"`: one of each shard at least, better all. `user:password@` before the host goes before the two below."),
     setting("store.clickhouse.database", Text, Is("rollbook"),
@@ -95,12 +122,24 @@ pub const SETTINGS: &[Setting] = &[
         "Its private key, PEM."),
     setting("limits.requests_per_second", Number(0, RATE_MAX), Is("20"),
         "How many requests a second each account may make of each action; 0 = any number."),
+    setting("limits.failed_attempts_per_minute", Number(0, RATE_MAX), Is("60"),
+        "How many signatures, tokens and passwords from one address (IPv6: /64) may be wrong in a minute; 0 = any number. Of this machine itself none are counted."),
     setting("limits.history_days", Number(0, DAYS_MAX), Is("14"),
         "How far back `StartTime` may lie; 0 = any time. Raise it together with `retention_days`."),
     setting("limits.user_window_hours", Number(1, HOURS_MAX), Is("4"),
         "How long a window DescribeUserInfo and the other questions about users may ask for."),
     setting("limits.room_window_hours", Number(1, HOURS_MAX), Is("24"),
         "How long a window DescribeRoomInfo may ask for."),
+    setting("limits.connections", Number(16, CONNECTIONS_MAX), Is("16384"),
+        "How many connections are open at most, as far as the process may open so many files. For who comes then, the one that has been silent for longest is closed."),
+    setting("limits.head_kib", Number(8, 1_024), Is("64"),
+        "How large the head of a request may be."),
+    setting("limits.head_seconds", Number(1, WAIT_S_MAX), Is("30"),
+        "How long it may take until a request's head is here. This also ends idle connections."),
+    setting("limits.body_seconds", Number(1, WAIT_S_MAX), Is("30"),
+        "How long a request's body may take."),
+    setting("limits.bodies_mib", Number(64, BODIES_MIB_MAX), Is("256"),
+        "How much memory the bodies of requests take together. Deliveries may take seven eighths of it; those that find no room are told to come again."),
     setting("privacy.client_ip", OneOf(&["keep", "mask", "drop"]), Is("keep"),
         "What becomes of clients' addresses before anything is stored: kept, the last octet (IPv6: all after /48) zeroed, or dropped."),
     setting("ui.enabled", Switch, Is("true"),
@@ -115,6 +154,8 @@ pub const SETTINGS: &[Setting] = &[
         "The name of a key; `rollbook keys new` makes one."),
     setting("account.key.secret_key", Secret, Required,
         "The key that requests are signed with."),
+    setting("account.key.enabled", Switch, Is("true"),
+        "Whether the key may be used; a key that is switched off is one that does not exist."),
     setting("account.key.token", Secret, Absent,
         "Set for a temporary key: requests must carry it."),
     setting("account.key.expires_at", Number(0, i64::MAX as u64), Is("0"),
@@ -239,6 +280,16 @@ edition = \"advanced\"
 /// `docs/config.md`.
 pub fn documentation() -> String {
     let mut page = INTRODUCTION.to_owned();
+    let names: Vec<String> = AT_START.iter().map(|name| format!("`{name}`")).collect();
+    let _ = writeln!(
+        page,
+        "\n## While the server runs\n\n\
+         SIGHUP (`systemctl reload rollbook`) has the settings read again, with all files that they name: keys, tokens, \
+         passwords, certificates, limits and\nwhat else there is hold anew. Where anything is wrong, one line of the log \
+         says what, and nothing changes. Only these are for the next start: {} (with\n`tls`: whether there is any; new \
+         certificates need no restart). Environment variables and flags are those of the start.",
+        names.join(", ")
+    );
     let mut table = None;
     for setting in SETTINGS {
         let here = setting.path.rsplit_once('.').map_or("", |(table, _)| table);

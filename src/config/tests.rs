@@ -6,6 +6,13 @@ fn env(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
+/// A directory that nobody else can look into.
+fn temporary() -> tempfile::TempDir {
+    use std::os::unix::fs::PermissionsExt as _;
+    let ours = std::fs::Permissions::from_mode(0o700);
+    tempfile::Builder::new().permissions(ours).tempdir().expect("a directory")
+}
+
 fn read(text: &str) -> Result<Config, ConfigError> {
     resolve(Some((Path::new("rollbook.toml"), text)), &BTreeMap::new(), &[])
 }
@@ -26,8 +33,18 @@ fn nothing_given_is_the_defaults() {
     assert_eq!(config.listen.to_string(), "127.0.0.1:9180");
     assert_eq!(config.data_dir, Path::new("rollbook-data"));
     assert_eq!(config.retention_days, 14);
-    let limits =
-        Limits { requests_per_second: 20, history_days: 14, user_window_hours: 4, room_window_hours: 24 };
+    let limits = Limits {
+        requests_per_second: 20,
+        failed_attempts_per_minute: 60,
+        history_days: 14,
+        user_window_hours: 4,
+        room_window_hours: 24,
+        connections: 16_384,
+        head_kib: 64,
+        head_seconds: 30,
+        body_seconds: 30,
+        bodies_mib: 256,
+    };
     assert_eq!(config.limits, limits);
     assert_eq!(config.client_ip, ClientIpPolicy::Keep);
     assert_eq!(config.ui, Ui { enabled: true, password_file: None });
@@ -43,9 +60,23 @@ fn everything_given_is_taken() {
     assert_eq!(config.retention_days, 0);
     assert_eq!(config.public_hosts, ["calls.example.com"]);
     assert_eq!(config.regions, ["xx-here"]);
+    assert!(config.plain_http);
+    let proxies = ["10.0.0.0/8", "::1"].map(|text| Network::from_text(text).expect("a network"));
+    assert_eq!(config.trusted_proxies, proxies);
+    assert_eq!(config.metrics_token, Some(Secret::new("mt")));
     assert_eq!(config.tls, Some(Tls { cert_file: "cert.pem".into(), key_file: "/etc/key.pem".into() }));
-    let limits =
-        Limits { requests_per_second: 0, history_days: 90, user_window_hours: 5, room_window_hours: 25 };
+    let limits = Limits {
+        requests_per_second: 0,
+        failed_attempts_per_minute: 7,
+        history_days: 90,
+        user_window_hours: 5,
+        room_window_hours: 25,
+        connections: 100,
+        head_kib: 16,
+        head_seconds: 7,
+        body_seconds: 8,
+        bodies_mib: 128,
+    };
     assert_eq!(config.limits, limits);
     assert_eq!(config.client_ip, ClientIpPolicy::Mask);
     assert_eq!(config.ui, Ui { enabled: false, password_file: Some("pw".into()) });
@@ -254,7 +285,7 @@ fn misspelt_variables_are_noticed_and_foreign_ones_are_not() {
 
 #[test]
 fn secrets_come_from_files_beside_the_settings_too() {
-    let dir = tempfile::tempdir().expect("a directory");
+    let dir = temporary();
     let settings = dir.path().join("rollbook.toml");
     let check = |content: &str, expected: &str| {
         std::fs::write(dir.path().join("key"), content).expect("written");
@@ -313,7 +344,53 @@ fn the_documented_example_is_right() {
     let page = settings::documentation();
     let example =
         page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
-    let dir = tempfile::tempdir().expect("a directory");
+    let dir = temporary();
     std::fs::write(dir.path().join("secret-key"), "x\n").expect("written");
     resolve(Some((&dir.path().join("rollbook.toml"), example)), &BTreeMap::new(), &[]).expect("right");
+}
+
+#[test]
+fn a_network_is_an_address_or_its_first_bits() {
+    let check = |network: &str, address: &str, expected: bool| {
+        let read = Network::from_text(network).unwrap_or_else(|| panic!("{network}"));
+        assert_eq!(read.contains(address.parse().expect("an address")), expected, "{network} {address}");
+    };
+    check("10.0.0.1", "10.0.0.1", true);
+    check("10.0.0.1", "10.0.0.2", false);
+    check("10.0.0.0/8", "10.255.0.1", true);
+    check("10.0.0.0/8", "11.0.0.1", false);
+    check("10.0.0.0/8", "::ffff:10.1.2.3", true);
+    check("0.0.0.0/0", "203.0.113.1", true);
+    check("0.0.0.0/0", "2001:db8::1", false);
+    check("2001:db8::/32", "2001:db8:1::1", true);
+    check("2001:db8::/32", "2001:db9::1", false);
+    for text in ["", "a", "10.0.0.0/33", "10.0.0.0/", "10.0.0/8", "::1/129", "10.0.0.1:80"] {
+        assert_eq!(Network::from_text(text), None, "{text}");
+    }
+    check_refused(&[("trusted_proxies = ['x']", "rollbook.toml:1: `trusted_proxies` must hold addresses")]);
+}
+
+#[test]
+fn a_key_that_is_switched_off_is_not_there_but_must_be_right() {
+    let off = "[[account]]\n[[account.key]]\nsecret_id = 'a'\nsecret_key = 'b'\nenabled = false\n";
+    assert!(read(off).expect("right").accounts[0].keys.is_empty());
+    check_refused(&[(
+        "[[account]]\n[[account.key]]\nsecret_id = 'a'\nenabled = false",
+        "rollbook.toml:2: this `[[account.key]]` needs a `secret_key`",
+    )]);
+}
+
+#[test]
+fn what_a_running_server_keeps_is_told_and_the_rest_is_taken() {
+    let old = read("listen = '127.0.0.1:1'\ndata_dir = 'a'\n").expect("right");
+    let text = "listen = '127.0.0.1:2'\ndata_dir = 'b'\nretention_days = 3\n[tls]\ncert_file = 'c'\nkey_file = 'k'\n\
+                [ui]\nenabled = false\n[store.clickhouse]\nurls = ['http://h']\n\
+                [limits]\nhistory_days = 3\nconnections = 17\nhead_kib = 17\nhead_seconds = 17\n\
+                body_seconds = 17\nbodies_mib = 70\n";
+    let mut new = read(text).expect("right");
+    assert_eq!(new.keep_what_needs_a_restart(&old), settings::AT_START);
+    assert_eq!((new.listen, &new.data_dir, &new.store), (old.listen, &old.data_dir, &old.store));
+    assert!(new.ui.enabled && new.retention_days == 3);
+    assert_eq!(new.limits, Limits { history_days: 3, ..old.limits });
+    assert_eq!(new.keep_what_needs_a_restart(&new.clone()), [""; 0]);
 }

@@ -1,11 +1,14 @@
 //! `/`: HTTP to and from the API. Whatever is sent is answered there with status 200; only a body that never comes,
 //! or one that there is no memory for, is answered here.
 
+use std::net::IpAddr;
+
 use hyper::body::Incoming;
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::{Request, StatusCode};
 
 use super::body::{self, BodyError};
+use super::connections::Standing;
 use super::{Reply, Server, json, without_body};
 use crate::store::Store;
 use crate::wire;
@@ -14,11 +17,16 @@ use crate::wire;
 const TRACE_ID: HeaderName = HeaderName::from_static("x-tc-traceid");
 
 impl<S: Store + 'static> Server<S> {
-    pub(super) async fn answer(&self, request: Request<Incoming>) -> Reply {
+    pub(super) async fn answer(
+        &self,
+        request: Request<Incoming>,
+        peer: IpAddr,
+        standing: &Standing,
+    ) -> Reply {
         let stopwatch = self.clock.stopwatch();
         let (head, body) = request.into_parts();
-        let mut share = self.budget.share();
-        let cap = self.cap(self.bounds.api_body_bytes, &head.headers);
+        let mut share = self.budget.share(0);
+        let cap = self.cap(self.bounds.api_body_bytes, &head.headers, standing);
         let whole = body::read(body, cap, &mut share).await;
         let body = match &whole {
             Ok(bytes) => wire::Body::Whole(bytes),
@@ -34,7 +42,8 @@ impl<S: Store + 'static> Server<S> {
             body,
         };
         let id = self.ids.next();
-        let reply = self.api.answer(&request, self.clock.now(), id).await;
+        let from = self.watch.from(self.watch.client(peer, &head.headers));
+        let reply = self.api.answer_from(&from, &request, self.clock.now(), id).await;
 
         let took_us = stopwatch.elapsed_us();
         let code = reply.code.map(wire::ErrorCode::wire);

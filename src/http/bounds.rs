@@ -15,6 +15,8 @@ pub struct Bounds {
     pub discarded_bytes: usize,
     /// All bodies in memory at one time.
     pub bodies_bytes: usize,
+    /// The largest head of a request.
+    pub head_bytes: usize,
     /// How long a request's head may take, and how long a connection may idle.
     pub head_timeout: Duration,
     /// How long a request's body may take.
@@ -23,7 +25,8 @@ pub struct Bounds {
     pub write_timeout: Duration,
     /// How long a TLS handshake may take.
     pub handshake_timeout: Duration,
-    /// How many connections are open at most; more wait in the kernel.
+    /// How many connections are open at most. For who comes then, the one that has been silent for longest is closed; where
+    /// none is, more wait in the kernel.
     pub connections: usize,
     /// How many connections may watch pages at one time: a share, so that senders and questions always get through.
     pub watchers: usize,
@@ -34,7 +37,9 @@ pub struct Bounds {
 }
 
 /// A body up to this size costs no reservation: it is no larger than what a connection holds anyway.
-pub(super) const SMALL_BODY_BYTES: usize = 64 * 1_024;
+pub(super) const SMALL_BODY_BYTES: usize = 16 * 1_024;
+/// What deliveries leave of the memory for bodies, as a part of it, so that questions get through when they come in crowds.
+pub(super) const SPARED_SHARE: usize = 8;
 /// A body from this size on is parsed beside the threads that serve.
 pub(super) const LARGE_BODY_BYTES: usize = 256 * 1_024;
 /// What a sender is told to wait when the store or the memory is full.
@@ -50,6 +55,7 @@ impl Default for Bounds {
             events_body_bytes: 16 * MEBIBYTE,
             discarded_bytes: 16 * MEBIBYTE,
             bodies_bytes: 256 * MEBIBYTE,
+            head_bytes: 64 * 1_024,
             head_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),

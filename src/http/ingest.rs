@@ -1,20 +1,23 @@
 //! `/ingest/…`: HTTP to and from the sources. A delivery is acknowledged after the store has it, and only then.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_MAX_AGE, CONTENT_ENCODING, HeaderMap, HeaderValue,
+    ACCESS_CONTROL_MAX_AGE, CONNECTION, CONTENT_ENCODING, HeaderMap, HeaderValue, RETRY_AFTER,
 };
 use hyper::{Method, Request, StatusCode};
 
 use super::body::{self, BodyError, Share};
-use super::bounds::LARGE_BODY_BYTES;
+use super::bounds::{LARGE_BODY_BYTES, SPARED_SHARE};
+use super::connections::Standing;
 use super::{HangUp, Reply, Server, failure, json, later, not_allowed, plain, without_body};
 use crate::ingest::{self, Acknowledge, Endpoint, Head, Ingest, Parsed, Rejected, Size};
-use crate::records::Millis;
+use crate::limits::From;
+use crate::records::{Event, Millis};
 use crate::store::{Appended, Store, StoreError};
 
 /// The values of the label `reason`, beside those of [`Rejected::NAMES`]: what is refused before or after it.
@@ -28,8 +31,12 @@ const BODY: &str = "body";
 /// The store could not take it.
 const STORE: &str = "store";
 
-/// Headers by which a proxy says that it passes something on.
-const PROXIES: [&str; 4] = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
+/// What a sender is told to wait whose address has failed too often: until the minute is over.
+const FAILURES_RETRY_AFTER_S: &str = "60";
+
+/// What an event takes in memory, its texts included; and a value of a measurement with its time.
+const EVENT_BYTES: usize = size_of::<Event>() + 160;
+const VALUE_BYTES: usize = 16;
 
 /// How long, in seconds, a browser may remember that it may post here.
 const PREFLIGHT_AGE_S: &str = "7200";
@@ -40,11 +47,12 @@ impl<S: Store + 'static> Server<S> {
         self: &Arc<Self>,
         endpoint: &'static Endpoint,
         tail: Option<&str>,
-        is_local: bool,
+        peer: IpAddr,
         request: Request<Incoming>,
+        standing: &Standing,
     ) -> Result<Reply, HangUp> {
         let mut reply = match *request.method() {
-            Method::POST => self.take(endpoint, tail, is_local, request).await?,
+            Method::POST => self.take(endpoint, tail, peer, request, standing).await?,
             Method::OPTIONS if endpoint.cross_origin => preflight(),
             _ if endpoint.cross_origin => not_allowed("POST, OPTIONS"),
             _ => not_allowed("POST"),
@@ -60,19 +68,29 @@ impl<S: Store + 'static> Server<S> {
         self: &Arc<Self>,
         endpoint: &'static Endpoint,
         tail: Option<&str>,
-        is_local: bool,
+        peer: IpAddr,
         request: Request<Incoming>,
+        standing: &Standing,
     ) -> Result<Reply, HangUp> {
         let (head, body) = request.into_parts();
         let query = head.uri.query().unwrap_or_default().as_bytes();
         let query = form_urlencoded::parse(query).map(|(key, value)| (key.into_owned(), value.into_owned()));
         let (tail, query) = (tail.map(str::to_owned), query.collect());
-        // Behind a proxy on this machine everybody has its address.
-        let is_local = is_local && !PROXIES.iter().any(|name| head.headers.contains_key(*name));
-        let arrival = Arrival { tail, query, headers: head.headers, is_local };
-        if let Err(rejected) = arrival.head(self.clock.now(), |head| (endpoint.admit)(&self.ingest, head)) {
-            return Ok(self.reject(&rejected, endpoint));
-        }
+        let client = self.watch.client(peer, &head.headers);
+        let from = self.watch.from(client);
+        let arrival = Arrival { tail, query, headers: head.headers, is_local: client.is_local };
+        let ingest = self.ingest.get();
+        let admitted = arrival.head(self.clock.now(), |head| {
+            let claimed = (endpoint.claims)(head);
+            if !from.may_try(endpoint.path, claimed.as_bytes()) {
+                return Err(Rejected::TooManyFailures);
+            }
+            (endpoint.admit)(&ingest, head).map(|()| claimed.into_owned())
+        });
+        let claimed = match admitted {
+            Ok(claimed) => claimed,
+            Err(rejected) => return Ok(self.reject(&rejected, endpoint, &from)),
+        };
         let gzip = match arrival.packing() {
             Packing::None => false,
             Packing::Gzip if endpoint.gzip => true,
@@ -90,35 +108,47 @@ impl<S: Store + 'static> Server<S> {
             Size::Callback => self.bounds.callback_body_bytes,
             Size::Batch => self.bounds.events_body_bytes,
         };
-        let mut share = self.budget.share();
-        let cap = self.cap(limit_bytes, &arrival.headers);
+        let mut share = self.budget.share(self.bounds.bodies_bytes / SPARED_SHARE);
+        let cap = self.cap(limit_bytes, &arrival.headers, standing);
         let body = match body::read(body, cap, &mut share).await {
             Ok(body) => body,
             Err(error) => return self.no_body(error, endpoint),
         };
         let received = self.clock.now();
-        let delivery = Delivery { endpoint, arrival: Arc::new(arrival), gzip, body, received, limit_bytes };
+        let arrival = Arc::new(arrival);
+        let delivery = Delivery { endpoint, ingest, arrival, gzip, body, received, limit_bytes };
         match self.parse(delivery, &mut share).await {
-            Ok(parsed) => self.keep(parsed, received, endpoint).await,
-            Err(Unread::Rejected(rejected)) => Ok(self.reject(&rejected, endpoint)),
+            Ok(parsed) => {
+                from.succeeded(endpoint.path, claimed.as_bytes());
+                // The body is gone; what it told takes more than it did, until the store has it.
+                match share.fit(bytes_of(&parsed)) {
+                    Ok(()) => self.keep(parsed, received, endpoint).await,
+                    Err(error) => self.no_body(error, endpoint),
+                }
+            }
+            Err(Unread::Rejected(rejected)) => Ok(self.reject(&rejected, endpoint, &from)),
             Err(Unread::NoBody(error)) => self.no_body(error, endpoint),
         }
     }
 
     /// Unpacks and parses. For an unpacked body memory is reserved as it says of itself; where it is larger than
     /// that, once more for the largest that is allowed.
-    async fn parse(self: &Arc<Self>, delivery: Delivery, share: &mut Share<'_>) -> Result<Parsed, Unread> {
+    async fn parse(&self, delivery: Delivery, share: &mut Share<'_>) -> Result<Parsed, Unread> {
         let limit_bytes = delivery.limit_bytes;
+        let mut turn = None;
         let mut unpacked_bytes = if delivery.gzip { delivery.told_bytes().min(limit_bytes) } else { 0 };
         loop {
             let bytes = delivery.body.len() + unpacked_bytes;
             share.hold(bytes).map_err(Unread::NoBody)?;
             let parsed = if bytes < LARGE_BODY_BYTES {
-                delivery.parse(&self.ingest, unpacked_bytes)
+                delivery.parse(unpacked_bytes)
             } else {
-                let (server, delivery) = (Arc::clone(self), delivery.clone());
-                let parsing =
-                    tokio::task::spawn_blocking(move || delivery.parse(&server.ingest, unpacked_bytes));
+                if turn.is_none() {
+                    // Only closed when the server is gone.
+                    turn = self.parsing.acquire().await.ok();
+                }
+                let delivery = delivery.clone();
+                let parsing = tokio::task::spawn_blocking(move || delivery.parse(unpacked_bytes));
                 parsing.await.map_err(|_| Unread::NoBody(BodyError::Broken))?
             };
             match parsed {
@@ -166,19 +196,36 @@ impl<S: Store + 'static> Server<S> {
         Ok(appended)
     }
 
+    /// What may be better next time must be sent again: some senders take a 408 for the end of it, and Janus any status.
     fn no_body(&self, error: BodyError, endpoint: &Endpoint) -> Result<Reply, HangUp> {
         self.metrics.refused(if error == BodyError::TooLarge { "too_large" } else { BODY }, 1);
+        let is_final = match error {
+            BodyError::TooLarge | BodyError::Broken => true,
+            BodyError::TooSlow | BodyError::NoRoom => false,
+        };
         match endpoint.acknowledge {
-            Acknowledge::CodeOrNothing if error == BodyError::NoRoom => Err(HangUp),
+            Acknowledge::CodeOrNothing if !is_final => Err(HangUp),
+            Acknowledge::Code | Acknowledge::Lines if !is_final => {
+                let mut reply = later("the body could not be taken; send it again");
+                reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                Ok(reply)
+            }
             Acknowledge::Code | Acknowledge::Lines | Acknowledge::CodeOrNothing => Ok(without_body(error)),
         }
     }
 
-    fn reject(&self, rejected: &Rejected, endpoint: &Endpoint) -> Reply {
+    fn reject(&self, rejected: &Rejected, endpoint: &Endpoint, from: &From<'_>) -> Reply {
+        if rejected.is_of_proof() {
+            from.failed();
+        }
         self.metrics.refused(rejected.name(), 1);
         tracing::info!(reason = rejected.name(), path = endpoint.path, "refused a delivery");
         let status = StatusCode::from_u16(rejected.status()).unwrap_or(StatusCode::BAD_REQUEST);
-        failure(status, &rejected.to_string())
+        let mut reply = failure(status, &rejected.told());
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(FAILURES_RETRY_AFTER_S));
+        }
+        reply
     }
 
     fn not_stored(&self, error: &StoreError, endpoint: &Endpoint) -> Result<Reply, HangUp> {
@@ -191,6 +238,12 @@ impl<S: Store + 'static> Server<S> {
             }
         }
     }
+}
+
+/// About how much memory it takes.
+fn bytes_of(parsed: &Parsed) -> usize {
+    let values = usize::try_from(parsed.values()).unwrap_or(usize::MAX / VALUE_BYTES);
+    parsed.events.len() * EVENT_BYTES + values.saturating_mul(VALUE_BYTES)
 }
 
 /// What a browser is told that asks whether a page may post here.
@@ -247,6 +300,7 @@ impl Arrival {
 #[derive(Clone)]
 struct Delivery {
     endpoint: &'static Endpoint,
+    ingest: Arc<Ingest>,
     arrival: Arc<Arrival>,
     gzip: bool,
     body: Bytes,
@@ -262,7 +316,7 @@ impl Delivery {
         told.map_or(0, |bytes| bytes.iter().rev().fold(0, |number, byte| (number << 8) | usize::from(*byte)))
     }
 
-    fn parse(&self, ingest: &Ingest, unpacked_bytes_max: usize) -> Result<Parsed, Rejected> {
+    fn parse(&self, unpacked_bytes_max: usize) -> Result<Parsed, Rejected> {
         let unpacked;
         let body: &[u8] = if self.gzip {
             unpacked = ingest::gunzip(&self.body, unpacked_bytes_max)?;
@@ -270,6 +324,6 @@ impl Delivery {
         } else {
             &self.body
         };
-        self.arrival.head(self.received, |head| (self.endpoint.take)(ingest, head, body))
+        self.arrival.head(self.received, |head| (self.endpoint.take)(&self.ingest, head, body))
     }
 }

@@ -8,6 +8,8 @@ mod api;
 mod body;
 mod bounds;
 mod client;
+mod connections;
+mod gate;
 mod ids;
 mod ingest;
 pub mod listen;
@@ -17,6 +19,7 @@ mod stream;
 pub mod tls;
 
 pub use bounds::Bounds;
+pub use gate::Gate;
 pub use ids::Ids;
 
 use std::net::IpAddr;
@@ -29,16 +32,19 @@ use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, EXPECT, HeaderMap, HeaderVa
 use hyper::{Method, Request, Response, StatusCode};
 use tokio::sync::{Semaphore, watch};
 
-use crate::actions::{ACTIONS, Api};
+use crate::actions::{ACTIONS, Api, Policy};
 use crate::clock::Clock;
-use crate::ingest::{Endpoint, Ingest, Rejected};
+use crate::ingest::{Apps, Endpoint, Ingest, Rejected, SOURCES};
+use crate::limits::Current;
 use crate::records::{AppId, CommId};
 use crate::store::{Store, StoreError};
 use crate::telemetry::{Gauges, Metrics};
-use crate::web::Web;
+use crate::web::{Access, Web};
 use crate::wire::ErrorCode;
 use body::{BodyError, Budget, Cap};
 use bounds::RETRY_AFTER_S;
+use connections::{Connections, Standing};
+use gate::Watch;
 use stream::Reel;
 
 /// A reply: whole, apart from those that go on.
@@ -58,6 +64,64 @@ pub fn metrics() -> Metrics {
     )
 }
 
+/// What a running server may be told anew.
+pub struct Rights {
+    /// Who may ask what.
+    pub policy: Policy,
+    /// Who may send.
+    pub apps: Apps,
+    /// Who may see the pages, where there are pages.
+    pub access: Option<Access>,
+    /// Who may come at all.
+    pub gate: Gate,
+}
+
+/// A path that is no source's and no page's.
+#[derive(Clone, Copy)]
+enum Fixed {
+    Api,
+    Health,
+    Ready,
+    Metrics,
+    Script,
+}
+
+/// Those paths.
+const FIXED: [(&str, Fixed); 5] = [
+    ("/", Fixed::Api),
+    ("/healthz", Fixed::Health),
+    ("/readyz", Fixed::Ready),
+    ("/metrics", Fixed::Metrics),
+    (client::PATH, Fixed::Script),
+];
+
+/// What is at a path.
+enum Place<'a> {
+    Fixed(Fixed),
+    Source(&'static Endpoint, Option<&'a str>),
+    Page,
+}
+
+impl<'a> Place<'a> {
+    fn at(path: &'a str) -> Option<Place<'a>> {
+        if let Some((_, fixed)) = FIXED.iter().find(|(fixed, _)| *fixed == path) {
+            return Some(Place::Fixed(*fixed));
+        }
+        let source = Endpoint::at(path).map(|(endpoint, tail)| Place::Source(endpoint, tail));
+        source.or_else(|| (path == "/ui" || path.starts_with("/ui/")).then_some(Place::Page))
+    }
+}
+
+/// Every path that is answered; `*` stands for a part of the asker's choice, `**` for any number of them.
+pub fn paths() -> Vec<String> {
+    let mut paths: Vec<String> = FIXED.iter().map(|(path, _)| (*path).to_owned()).collect();
+    for endpoint in SOURCES.iter().filter_map(|source| source.endpoint.as_ref()) {
+        paths.push(format!("{}{}", endpoint.path, if endpoint.path.ends_with('/') { "*" } else { "" }));
+    }
+    paths.extend(crate::web::paths());
+    paths
+}
+
 /// Everything that a request may need.
 pub struct Server<S> {
     api: Api<S>,
@@ -65,13 +129,18 @@ pub struct Server<S> {
     pages: Option<Web<S>>,
     /// Connections are encrypted.
     is_tls: bool,
-    ingest: Ingest,
+    ingest: Current<Ingest>,
+    /// Who comes in, and how often one may fail to.
+    watch: Watch,
     store: Arc<S>,
     clock: Clock,
     ids: Ids,
     metrics: Arc<Metrics>,
     bounds: Bounds,
-    budget: Budget,
+    budget: Arc<Budget>,
+    connections: Arc<Connections>,
+    /// Large bodies that may be parsed at one time: questions need the other cores.
+    parsing: Semaphore,
     /// Replies that go on, as many as may be at one time.
     watchers: Arc<Semaphore>,
     /// Set once the server stops.
@@ -89,17 +158,22 @@ impl<S: Store + 'static> Server<S> {
         metrics: Arc<Metrics>,
         bounds: Bounds,
     ) -> Server<S> {
+        let budget = Arc::new(Budget::new(bounds.bodies_bytes));
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Server {
             api,
             pages: None,
             is_tls: false,
-            ingest,
+            ingest: Current::new(ingest),
+            watch: Watch::new(Gate::default(), *ids.next().as_bytes()),
             store,
             clock,
             ids,
             metrics,
             bounds,
-            budget: Budget::new(bounds.bodies_bytes),
+            connections: Arc::new(Connections::new(Arc::clone(&budget))),
+            budget,
+            parsing: Semaphore::new(cores.saturating_sub(1).max(1)),
             watchers: Arc::new(Semaphore::new(bounds.watchers)),
             stopping: watch::Sender::new(false),
         }
@@ -112,29 +186,71 @@ impl<S: Store + 'static> Server<S> {
         self
     }
 
+    /// The same, with a gate.
+    #[must_use]
+    pub fn with_gate(self, gate: Gate) -> Server<S> {
+        self.watch.set(gate);
+        self
+    }
+
+    /// Allows something else from now on; what is being answered goes on as it began.
+    pub fn allow(&self, rights: Rights) {
+        let Rights { policy, apps, access, gate } = rights;
+        if let (Some(pages), Some(access)) = (&self.pages, access) {
+            pages.allow(policy.clone(), access);
+        }
+        self.api.allow(policy);
+        self.ingest.set(self.ingest.get().with(apps));
+        self.watch.set(gate);
+    }
+
     /// Answers one request.
-    async fn respond(self: &Arc<Self>, request: Request<Incoming>, peer: IpAddr) -> Result<Reply, HangUp> {
-        Ok(match (request.uri().path(), request.method()) {
-            ("/", _) if self.pages.is_some() && pages::is_browser(&request) => pages::redirect(),
-            ("/", _) => self.answer(request).await,
-            ("/healthz", &Method::GET | &Method::HEAD) => plain(StatusCode::OK, "ok\n"),
-            ("/readyz", &Method::GET | &Method::HEAD) => self.ready().await,
-            ("/metrics", &Method::GET | &Method::HEAD) => self.show_metrics().await,
-            ("/healthz" | "/readyz" | "/metrics", _) => not_allowed("GET, HEAD"),
-            (client::PATH, method) => client::script(method, request.headers()),
-            (path, _) => match Endpoint::at(path) {
-                Some((endpoint, tail)) => {
-                    let tail = tail.map(str::to_owned);
-                    let is_local = peer.to_canonical().is_loopback();
-                    self.ingest(endpoint, tail.as_deref(), is_local, request).await?
-                }
-                None => match &self.pages {
-                    Some(pages) if path == "/ui" || path.starts_with("/ui/") => {
-                        self.page(pages, peer, request).await
-                    }
-                    _ => failure(StatusCode::NOT_FOUND, "there is nothing at this path"),
-                },
+    async fn respond(
+        self: &Arc<Self>,
+        request: Request<Incoming>,
+        peer: IpAddr,
+        standing: &Standing,
+    ) -> Result<Reply, HangUp> {
+        if standing.begins() {
+            // Who sends a thousand requests at once waits for its turn with each of them, as everybody does.
+            tokio::task::yield_now().await;
+        }
+        let reply = self.reply(request, peer, standing).await;
+        standing.ends();
+        reply
+    }
+
+    /// Every path.
+    async fn reply(
+        self: &Arc<Self>,
+        request: Request<Incoming>,
+        peer: IpAddr,
+        standing: &Standing,
+    ) -> Result<Reply, HangUp> {
+        let probe = matches!(*request.method(), Method::GET | Method::HEAD);
+        Ok(match Place::at(request.uri().path()) {
+            Some(Place::Fixed(Fixed::Api)) if self.pages.is_some() && pages::is_browser(&request) => {
+                pages::redirect()
+            }
+            Some(Place::Fixed(Fixed::Api)) => self.answer(request, peer, standing).await,
+            Some(Place::Fixed(Fixed::Script)) => client::script(request.method(), request.headers()),
+            Some(Place::Fixed(Fixed::Health | Fixed::Ready | Fixed::Metrics)) if !probe => {
+                not_allowed("GET, HEAD")
+            }
+            Some(Place::Fixed(Fixed::Health)) => plain(StatusCode::OK, "ok\n"),
+            Some(Place::Fixed(Fixed::Ready)) => self.ready().await,
+            Some(Place::Fixed(Fixed::Metrics)) => match self.refuse_metrics(peer, &request) {
+                Some(refused) => refused,
+                None => self.show_metrics().await,
             },
+            Some(Place::Source(endpoint, tail)) => {
+                let tail = tail.map(str::to_owned);
+                self.ingest(endpoint, tail.as_deref(), peer, request, standing).await?
+            }
+            Some(Place::Page) if let Some(pages) = &self.pages => {
+                self.page(pages, peer, request, standing).await
+            }
+            Some(Place::Page) | None => failure(StatusCode::NOT_FOUND, "there is nothing at this path"),
         })
     }
 
@@ -143,7 +259,11 @@ impl<S: Store + 'static> Server<S> {
         let anything = CommId::from_text("readyz");
         match in_time(self.store.call(AppId(0), &anything, self.clock.now())).await {
             Ok(_) => plain(StatusCode::OK, "ready\n"),
-            Err(error) => plain(StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")),
+            Err(error) => {
+                // Why is for the log: whoever asks may be anybody.
+                tracing::warn!(%error, "not ready");
+                plain(StatusCode::SERVICE_UNAVAILABLE, "not ready\n")
+            }
         }
     }
 
@@ -163,10 +283,10 @@ impl<S: Store + 'static> Server<S> {
     }
 
     /// What the body of a request may be, up to `bytes`.
-    fn cap(&self, bytes: usize, headers: &HeaderMap) -> Cap {
+    fn cap<'a>(&self, bytes: usize, headers: &HeaderMap, standing: &'a Standing) -> Cap<'a> {
         // Who asks first whether to send need not be read out.
         let discarded_bytes = if headers.contains_key(EXPECT) { 0 } else { self.bounds.discarded_bytes };
-        Cap { bytes, discarded_bytes, timeout: self.bounds.body_timeout }
+        Cap { bytes, discarded_bytes, timeout: self.bounds.body_timeout, standing }
     }
 }
 

@@ -12,6 +12,7 @@ use hyper::header::{
 };
 use hyper::{Method, Request, Response, StatusCode};
 
+use super::connections::Standing;
 use super::stream::Reel;
 use super::{Reply, Server, body, not_allowed, plain, without_body};
 use crate::store::Store;
@@ -24,27 +25,34 @@ const PACKED_BYTES_MIN: usize = 1_024;
 
 impl<S: Store + 'static> Server<S> {
     /// Any request below `/ui`.
-    pub(super) async fn page(&self, pages: &Web<S>, peer: IpAddr, request: Request<Incoming>) -> Reply {
+    pub(super) async fn page(
+        &self,
+        pages: &Web<S>,
+        peer: IpAddr,
+        request: Request<Incoming>,
+        standing: &Standing,
+    ) -> Reply {
         let (head, body) = request.into_parts();
         let method = match head.method {
             Method::GET | Method::HEAD => web::Method::Get,
             Method::POST => web::Method::Post,
             _ => return not_allowed("GET, HEAD, POST"),
         };
-        let mut share = self.budget.share();
-        let cap = self.cap(FORM_BYTES_MAX, &head.headers);
+        let mut share = self.budget.share(0);
+        let cap = self.cap(FORM_BYTES_MAX, &head.headers, standing);
         let body = match body::read(body, cap, &mut share).await {
             Ok(body) => body,
             Err(error) => return without_body(error),
         };
         let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
+        let client = self.watch.client(peer, &head.headers);
         let asked = Asked {
             method,
             path: head.uri.path(),
             query: head.uri.query().unwrap_or_default(),
             header: &header,
             body: &body,
-            peer,
+            peer: client.address,
             is_tls: self.is_tls,
             now: self.clock.now(),
         };
@@ -54,7 +62,17 @@ impl<S: Store + 'static> Server<S> {
                 Err(shown) => reply(shown, false),
             };
         }
+        let from = self.watch.from(client);
+        let is_attempt = method == web::Method::Post && asked.path == web::LOGIN_PATH;
+        if is_attempt && !from.may_try(asked.path, b"") {
+            return reply(pages.refuse(&asked), false);
+        }
         let shown = pages.answer(&asked).await;
+        match shown.status {
+            401 if is_attempt => from.failed(),
+            303 if is_attempt => from.succeeded(asked.path, b""),
+            _ => {}
+        }
         let may_pack = header(ACCEPT_ENCODING.as_str()).is_some_and(|all| all.contains("gzip"));
         reply(shown, may_pack)
     }

@@ -2,23 +2,27 @@
 
 use std::io::{Error, ErrorKind, IoSlice, Result};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
+use super::connections::Standing;
+
 /// Ends a connection whose other side has taken nothing for so long. While it takes, this costs a comparison.
 #[derive(Debug)]
 pub(super) struct Patient<S> {
     stream: S,
     patience: Duration,
+    standing: Arc<Standing>,
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Patient<S> {
-    pub(super) fn new(stream: S, patience: Duration) -> Patient<S> {
-        Patient { stream, patience, waiting: None }
+    pub(super) fn new(stream: S, patience: Duration, standing: Arc<Standing>) -> Patient<S> {
+        Patient { stream, patience, standing, waiting: None }
     }
 
     /// Passes on what the stream says, until it has said "not yet" for too long.
@@ -42,7 +46,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        let outcome = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if outcome.is_ready() && !self.standing.came(buffer.filled().len() - before) {
+            return Poll::Ready(Err(Error::new(ErrorKind::OutOfMemory, "too many large heads at one time")));
+        }
+        outcome
     }
 }
 

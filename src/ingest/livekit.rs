@@ -61,6 +61,13 @@ pub(super) fn admit(ingest: &Ingest, head: &Head<'_>) -> Result<(), Rejected> {
     verify(ingest, head, None).map(|_| ())
 }
 
+/// Who says to send: the API key.
+pub(super) fn claims<'a>(head: &Head<'a>) -> Cow<'a, str> {
+    let token = Token::from_authorization(head.header("authorization"));
+    let issuer = token.and_then(|token| token.claims::<Claims<'_>>().map(|claims| claims.iss.into_owned()));
+    issuer.unwrap_or_default().into()
+}
+
 /// Takes one webhook: verifies its token, finds the application, reads the body. Unverified, a token still names the
 /// application, and may also be missing where the application is named otherwise.
 ///

@@ -67,6 +67,9 @@ pub enum Rejected {
     /// No credentials are set, and the sender is on another machine.
     #[error("no user and password are set for this application, so only this machine may send")]
     NotLocal,
+    /// From the sender's address came too many that were refused.
+    #[error("too many deliveries from this address were refused; send this again in a minute")]
+    TooManyFailures,
     /// The delivery cannot be read.
     #[error("{place}: {what}")]
     Malformed {
@@ -85,7 +88,7 @@ pub enum Rejected {
 
 impl Rejected {
     /// Every value that [`Rejected::name`] has.
-    pub const NAMES: [&'static str; 20] = [
+    pub const NAMES: [&'static str; 21] = [
         "unknown_app",
         "missing_signature",
         "bad_signature",
@@ -104,6 +107,7 @@ impl Rejected {
         "missing_password",
         "bad_password",
         "not_local",
+        "too_many_failures",
         "malformed",
         "too_large",
     ];
@@ -129,6 +133,7 @@ impl Rejected {
             Rejected::MissingPassword => ("missing_password", 401),
             Rejected::BadPassword => ("bad_password", 401),
             Rejected::NotLocal => ("not_local", 401),
+            Rejected::TooManyFailures => ("too_many_failures", 429),
             Rejected::Malformed { .. } => ("malformed", 400),
             Rejected::TooLarge { .. } => ("too_large", 413),
         }
@@ -142,6 +147,63 @@ impl Rejected {
     /// The value of the label `reason` in metrics.
     pub const fn name(&self) -> &'static str {
         self.row().0
+    }
+
+    /// Whether the sender did not prove who it is, or named somebody who is not known here.
+    pub const fn is_of_proof(&self) -> bool {
+        match self {
+            Rejected::UnknownApp(_)
+            | Rejected::BadSignature
+            | Rejected::NoKey(_)
+            | Rejected::BadToken
+            | Rejected::UnreadableToken(_)
+            | Rejected::BadAlgorithm
+            | Rejected::BadTokenSignature
+            | Rejected::EarlyToken
+            | Rejected::ExpiredToken
+            | Rejected::UnknownKey(_)
+            | Rejected::BadBodyHash
+            | Rejected::LongToken
+            | Rejected::BadPassword
+            | Rejected::NotLocal => true,
+            // Who shows nothing learns nothing, and who is refused already is counted already.
+            Rejected::MissingSignature
+            | Rejected::MissingToken
+            | Rejected::MissingPassword
+            | Rejected::NotGranted(_)
+            | Rejected::TooManyFailures
+            | Rejected::Malformed { .. }
+            | Rejected::TooLarge { .. } => false,
+        }
+    }
+
+    /// What the sender is told. It learns what it has to send, not how the application is set up here: that is for the
+    /// log, and for `import`.
+    pub fn told(&self) -> String {
+        match self {
+            Rejected::MissingSignature | Rejected::BadSignature | Rejected::NoKey(_) => {
+                "header Sign: expected base64(HMAC-SHA256(callback key, raw body)), with the key of this application"
+                    .to_owned()
+            }
+            Rejected::MissingPassword | Rejected::BadPassword | Rejected::NotLocal => {
+                "header Authorization: expected `Basic base64(user:password)`, with those of this application".to_owned()
+            }
+            Rejected::UnknownApp(_)
+            | Rejected::MissingToken
+            | Rejected::BadToken
+            | Rejected::UnreadableToken(_)
+            | Rejected::BadAlgorithm
+            | Rejected::BadTokenSignature
+            | Rejected::EarlyToken
+            | Rejected::ExpiredToken
+            | Rejected::UnknownKey(_)
+            | Rejected::BadBodyHash
+            | Rejected::LongToken
+            | Rejected::NotGranted(_)
+            | Rejected::TooManyFailures
+            | Rejected::Malformed { .. }
+            | Rejected::TooLarge { .. } => self.to_string(),
+        }
     }
 
     /// A delivery that cannot be read at `place`.
@@ -175,6 +237,7 @@ mod tests {
             Rejected::MissingPassword,
             Rejected::BadPassword,
             Rejected::NotLocal,
+            Rejected::TooManyFailures,
             Rejected::malformed("body", "empty"),
             Rejected::TooLarge { limit_bytes: 1 },
         ];

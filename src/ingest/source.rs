@@ -2,7 +2,10 @@
 //! imported.
 //! Nothing outside of this module knows one source from another.
 
-use super::client::{Sender, Told};
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use super::client::{self, Sender, Told};
 use super::{Apps, Parsed, Rejected, Terms, attributes, janus, lines, livekit, records, stats, trtc};
 use crate::records::Millis;
 
@@ -12,13 +15,19 @@ pub struct Ingest {
     /// Who may send.
     pub apps: Apps,
     /// What Janus told before.
-    pub janus: janus::Memory,
+    pub janus: Arc<janus::Memory>,
 }
 
 impl Ingest {
     /// For these applications, with nothing remembered.
     pub fn new(apps: Apps) -> Ingest {
-        Ingest { apps, janus: janus::Memory::default() }
+        Ingest { apps, janus: Arc::default() }
+    }
+
+    /// For other applications, with the same memory.
+    #[must_use]
+    pub fn with(&self, apps: Apps) -> Ingest {
+        Ingest { apps, janus: Arc::clone(&self.janus) }
     }
 }
 
@@ -120,6 +129,8 @@ pub struct Endpoint {
     pub cross_origin: bool,
     /// How the sender hears what became of it.
     pub acknowledge: Acknowledge,
+    /// Who the sender says it is, before it has proven anything: what failures are told apart by.
+    pub claims: for<'a> fn(&Head<'a>) -> Cow<'a, str>,
     /// Whether the sender may send: asked before the body is read, since who may not send is not read. A source whose
     /// proof covers the body says yes here.
     pub admit: fn(&Ingest, &Head<'_>) -> Result<(), Rejected>,
@@ -162,6 +173,11 @@ fn terms(ingest: &Ingest, head: &Head<'_>) -> Result<Terms, Rejected> {
     ingest.apps.by_authorization(head.header("authorization")).map(|app| ingest.apps.terms(app.id))
 }
 
+/// The text of a bearer token, or what one that says something says it is of.
+fn of_token<'a>(head: &Head<'a>) -> Cow<'a, str> {
+    client::claimed(head.header("authorization").unwrap_or_default())
+}
+
 /// Every source.
 pub static SOURCES: &[Source] = &[
     Source {
@@ -173,6 +189,7 @@ pub static SOURCES: &[Source] = &[
             gzip: false,
             cross_origin: false,
             acknowledge: Acknowledge::Code,
+            claims: trtc::claims,
             admit: anybody,
             take: trtc::take,
         }),
@@ -187,6 +204,7 @@ pub static SOURCES: &[Source] = &[
             gzip: false,
             cross_origin: false,
             acknowledge: Acknowledge::Code,
+            claims: livekit::claims,
             admit: livekit::admit,
             take: livekit::take,
         }),
@@ -201,6 +219,7 @@ pub static SOURCES: &[Source] = &[
             gzip: true,
             cross_origin: false,
             acknowledge: Acknowledge::CodeOrNothing,
+            claims: janus::claims,
             admit: janus::admit,
             take: janus::take,
         }),
@@ -215,6 +234,7 @@ pub static SOURCES: &[Source] = &[
             gzip: true,
             cross_origin: false,
             acknowledge: Acknowledge::Lines,
+            claims: of_token,
             admit: bearer,
             take: |ingest, head, body| Ok(lines::parse(terms(ingest, head)?, body, head.received)),
         }),
@@ -229,6 +249,7 @@ pub static SOURCES: &[Source] = &[
             gzip: true,
             cross_origin: true,
             acknowledge: Acknowledge::Lines,
+            claims: of_token,
             admit: |ingest, head| Sender::of_header(&ingest.apps, head).map(|_| ()),
             take: attributes::take,
         }),
@@ -243,6 +264,7 @@ pub static SOURCES: &[Source] = &[
             gzip: true,
             cross_origin: true,
             acknowledge: Acknowledge::Lines,
+            claims: of_token,
             admit: stats::admit,
             take: stats::take,
         }),

@@ -5,6 +5,8 @@
 //! groups, fields and values may appear at any time: they are accepted and kept, and are part of no record
 //! (R11).
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
@@ -58,6 +60,11 @@ pub(super) fn take(ingest: &Ingest, head: &Head<'_>, body: &[u8]) -> Result<Pars
         event
     };
     Ok(Parsed::one(event))
+}
+
+/// Who says to send: the application.
+pub(super) fn claims<'a>(head: &Head<'a>) -> Cow<'a, str> {
+    head.header("sdkappid").or(head.tail).unwrap_or_default().trim().into()
 }
 
 /// The number in the header `SdkAppId`.

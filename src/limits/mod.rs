@@ -1,10 +1,15 @@
 //! Every bound in one place, named with its unit, and the rules that decide by a bound: how often one may ask,
-//! how far back an edition reaches. Pure: no clock, no IO.
+//! how far back an edition reaches. Beside them what everybody needs to hold secrets, and what changes while the server
+//! runs. Pure: no clock, no IO.
 
+mod attempts;
+mod current;
 mod edition;
 mod secret;
 pub mod rate;
 
+pub use attempts::{Attempts, From};
+pub use current::Current;
 pub use edition::{Edition, Reach};
 pub use secret::Secret;
 

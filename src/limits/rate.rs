@@ -44,6 +44,13 @@ impl Windows {
         let calls = u32::try_from(next(seen) & CALLS).unwrap_or(u32::MAX);
         if calls > self.limit { Err(Exceeded { calls, limit: self.limit }) } else { Ok(()) }
     }
+
+    /// How many calls were counted in the second `now_s` so far.
+    pub fn seen(&self, slot: usize, now_s: i64) -> u32 {
+        let seen = self.slots.get(slot).map_or(0, |slot| slot.load(Ordering::Relaxed));
+        let is_now = seen & !CALLS == now_s.cast_unsigned() << 32;
+        if is_now { u32::try_from(seen & CALLS).unwrap_or(u32::MAX) } else { 0 }
+    }
 }
 
 /// The half of a slot that counts.

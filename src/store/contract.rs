@@ -449,6 +449,8 @@ fn a_broken_disk_is_told_and_outlived() {
             let lost = joined("r", &format!("lost{round}"), second + round);
             let refused = wait(subject.store.append(vec![lost])).unwrap_err();
             assert!(matches!(refused, StoreError::Unavailable(_) | StoreError::Corrupt(_)), "{refused}");
+            let known = subject.sessions(&CommId::new(APP, "r", START_S + 1), |_| {});
+            assert!(known.iter().any(|session| session.user == "kept"), "questions are answered meanwhile");
         }
         fault.set(false);
         subject.append(&[joined("r", &format!("after{round}"), 10 + round)]);

@@ -22,6 +22,7 @@ use super::prefs::{self, Prefs};
 use super::query::Query;
 use super::{Asked, Method, Shown, shell};
 use crate::actions::{Account, Policy};
+use crate::limits::Secret;
 use crate::records::Millis;
 
 /// The session's cookie.
@@ -40,7 +41,7 @@ const VERIFYING_MAX: usize = 2;
 #[derive(Debug)]
 pub struct Access {
     door: Door,
-    key: [u8; 32],
+    key: Secret<[u8; 32]>,
     attempts: Mutex<Attempts>,
     verifying: Semaphore,
 }
@@ -50,7 +51,7 @@ enum Door {
     /// Whoever reaches the loopback address.
     Open,
     /// Whoever knows the password of an account: name, hash.
-    Passwords(Vec<(String, String)>),
+    Passwords(Vec<(String, Secret)>),
     /// Nobody, since there is no password.
     Closed,
 }
@@ -94,25 +95,25 @@ pub fn hash_password(account: &str, password: &[u8], salt: &[u8; 16]) -> Result<
 }
 
 impl Access {
-    fn new(door: Door, key: [u8; 32]) -> Access {
+    fn new(door: Door, key: Secret<[u8; 32]>) -> Access {
         Access { door, key, attempts: Mutex::default(), verifying: Semaphore::new(VERIFYING_MAX) }
     }
 
     /// For a server that only this machine can reach.
     pub fn open() -> Access {
-        Access::new(Door::Open, [0; 32])
+        Access::new(Door::Open, Secret::key([0; 32]))
     }
 
     /// Where there is no password.
     pub fn closed() -> Access {
-        Access::new(Door::Closed, [0; 32])
+        Access::new(Door::Closed, Secret::key([0; 32]))
     }
 
     /// By the passwords of a file: a line an account. `key` is random; it signs the sessions.
     ///
     /// # Errors
     /// The first line that is none.
-    pub fn with_passwords(file: &str, key: [u8; 32]) -> Result<Access, PasswordError> {
+    pub fn with_passwords(file: &str, key: Secret<[u8; 32]>) -> Result<Access, PasswordError> {
         let mut passwords = Vec::new();
         for (number, line) in (1..).zip(file.lines().map(str::trim)) {
             if line.is_empty() || line.starts_with('#') {
@@ -125,18 +126,21 @@ impl Access {
             if passwords.iter().any(|(other, _)| other == account) {
                 return Err(PasswordError::Twice { line: number, account: account.to_owned() });
             }
-            passwords.push((account.to_owned(), hash));
+            passwords.push((account.to_owned(), Secret::new(hash)));
         }
         Ok(Access::new(if passwords.is_empty() { Door::Closed } else { Door::Passwords(passwords) }, key))
     }
 
     /// The accounts that have a password.
     pub fn accounts(&self) -> impl Iterator<Item = &str> {
-        let passwords: &[(String, String)] = match &self.door {
+        self.passwords().iter().map(|(account, _)| account.as_str())
+    }
+
+    fn passwords(&self) -> &[(String, Secret)] {
+        match &self.door {
             Door::Passwords(passwords) => passwords,
             Door::Open | Door::Closed => &[],
-        };
-        passwords.iter().map(|(account, _)| account.as_str())
+        }
     }
 
     /// Whether anybody has to sign in.
@@ -156,24 +160,26 @@ impl Access {
         }
     }
 
-    fn seal(&self, payload: &str) -> Vec<u8> {
-        // HMAC takes a key of any length.
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.key) else { return Vec::new() };
+    /// What seals the session of an account. The hash of its password goes in, so that a session ends with the
+    /// password that it was begun with.
+    fn seal(&self, payload: &str, hash: &Secret) -> Option<Hmac<Sha256>> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.key.bytes()).ok()?;
         mac.update(payload.as_bytes());
-        mac.finalize().into_bytes().to_vec()
+        mac.update(b".");
+        mac.update(hash.expose().as_bytes());
+        Some(mac)
     }
 
     /// The account of a session's cookie, if it is one of ours and has not ended.
-    fn signed_in(&self, cookie: &str, now: Millis) -> Option<String> {
-        let (payload, seal) = cookie.split_once('.')?;
+    fn signed_in(&self, cookie: &str, now: Millis) -> Option<&str> {
+        let (encoded, seal) = cookie.split_once('.')?;
         let seal = URL_SAFE_NO_PAD.decode(seal).ok()?;
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).ok()?;
-        mac.update(payload.as_bytes());
-        mac.verify_slice(&seal).ok()?;
-        let payload = String::from_utf8(URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;
-        let (ends_s, account) = payload.split_once(' ')?;
+        let payload = String::from_utf8(URL_SAFE_NO_PAD.decode(encoded).ok()?).ok()?;
+        let (ends_s, named) = payload.split_once(' ')?;
+        let (account, hash) = self.passwords().iter().find(|(account, _)| account == named)?;
+        self.seal(encoded, hash)?.verify_slice(&seal).ok()?;
         let ends_s: i64 = ends_s.parse().ok()?;
-        (now.secs() < ends_s).then(|| account.to_owned())
+        (now.secs() < ends_s).then_some(account)
     }
 
     /// `/ui/login`: the form, or what it sends.
@@ -208,7 +214,8 @@ impl Access {
         tracing::info!(account, "somebody signed in");
         let ends_s = asked.now.secs() + SESSION_S;
         let payload = URL_SAFE_NO_PAD.encode(format!("{ends_s} {account}"));
-        let seal = URL_SAFE_NO_PAD.encode(self.seal(&payload));
+        let Some(seal) = self.seal(&payload, hash) else { return form(prefs, 500, None, asked.query) };
+        let seal = URL_SAFE_NO_PAD.encode(seal.finalize().into_bytes());
         let secure = if is_encrypted(asked) { "; Secure" } else { "" };
         let cookie = format!(
             "{COOKIE}={payload}.{seal}; Path=/ui; Max-Age={SESSION_S}; HttpOnly; SameSite=Strict{secure}"
@@ -216,12 +223,17 @@ impl Access {
         Shown::see_other(Query::parse(asked.query).back()).with("set-cookie", cookie)
     }
 
-    async fn verify(&self, hash: &str, password: &str) -> bool {
+    /// What somebody sees who has failed too often.
+    pub(super) fn too_many(prefs: &Prefs, query: &str) -> Shown {
+        form(prefs, 429, Some(prefs.lang.sign_in_slow()), query)
+    }
+
+    async fn verify(&self, hash: &Secret, password: &str) -> bool {
         let Ok(_turn) = self.verifying.acquire().await else { return false };
-        let (hash, password) = (hash.to_owned(), password.to_owned());
+        let (hash, password) = (hash.clone(), Secret::new(password));
         let verifying = tokio::task::spawn_blocking(move || {
-            let hash = PasswordHash::new(&hash).ok()?;
-            Argon2::default().verify_password(password.as_bytes(), &hash).ok()
+            let hash = PasswordHash::new(hash.expose()).ok()?;
+            Argon2::default().verify_password(password.expose().as_bytes(), &hash).ok()
         });
         verifying.await.ok().flatten().is_some()
     }
@@ -343,12 +355,23 @@ mod tests {
 
     #[test]
     fn a_session_is_good_until_it_ends_and_cannot_be_made_up() {
-        let access = Access::new(Door::Closed, [7; 32]);
+        let door = |key, account: &str, hash: &str| {
+            Access::new(
+                Door::Passwords(vec![(account.to_owned(), Secret::new(hash))]),
+                Secret::key([key; 32]),
+            )
+        };
+        let access = door(7, "main account", "hash");
         let payload = URL_SAFE_NO_PAD.encode(format!("{} main account", NOW.secs() + 1));
-        let cookie = format!("{payload}.{}", URL_SAFE_NO_PAD.encode(access.seal(&payload)));
-        assert_eq!(access.signed_in(&cookie, NOW).as_deref(), Some("main account"));
+        let seal = access.seal(&payload, &Secret::new("hash")).expect("any key").finalize().into_bytes();
+        let cookie = format!("{payload}.{}", URL_SAFE_NO_PAD.encode(seal));
+        assert_eq!(access.signed_in(&cookie, NOW), Some("main account"));
         assert_eq!(access.signed_in(&cookie, NOW.plus(1_000)), None);
-        assert_eq!(Access::new(Door::Closed, [8; 32]).signed_in(&cookie, NOW), None);
+        for other in
+            [door(8, "main account", "hash"), door(7, "main account", "new"), door(7, "main", "hash")]
+        {
+            assert_eq!(other.signed_in(&cookie, NOW), None, "another key, another password, no such account");
+        }
         assert_eq!(access.signed_in(&cookie.replace('.', "x."), NOW), None);
         assert_eq!(access.signed_in("", NOW), None);
     }
@@ -381,17 +404,15 @@ mod tests {
     #[tokio::test]
     async fn a_written_password_verifies_and_another_does_not() {
         let line = hash_password("main", b"correct horse", &[3; 16]).unwrap();
-        let access = Access::with_passwords(&format!("# comment\n\n{line}\n"), [1; 32]).unwrap();
+        let key = || Secret::key([1; 32]);
+        let access = Access::with_passwords(&format!("# comment\n\n{line}\n"), key()).unwrap();
         let Door::Passwords(passwords) = &access.door else { panic!("{access:?}") };
         assert_eq!(passwords[0].0, "main");
         assert!(access.verify(&passwords[0].1, "correct horse").await);
         assert!(!access.verify(&passwords[0].1, "correct horse ").await);
+        assert_eq!(Access::with_passwords("main:secret", key()).err(), Some(PasswordError::Line { line: 1 }));
         assert_eq!(
-            Access::with_passwords("main:secret", [1; 32]).err(),
-            Some(PasswordError::Line { line: 1 })
-        );
-        assert_eq!(
-            Access::with_passwords(&format!("{line}\n\n{line}"), [1; 32]).err(),
+            Access::with_passwords(&format!("{line}\n\n{line}"), key()).err(),
             Some(PasswordError::Twice { line: 3, account: "main".to_owned() })
         );
     }

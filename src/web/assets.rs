@@ -43,6 +43,11 @@ pub(super) fn href(name: &str) -> String {
     format!("{}{name}", *FOLDER)
 }
 
+/// The addresses of all files.
+pub(super) fn paths() -> impl Iterator<Item = String> {
+    ASSETS.iter().map(|asset| href(asset.name))
+}
+
 /// The file at a path. One of another version's folder is served too, as long as it has that name.
 pub(super) fn find(path: &str) -> Option<&'static Asset> {
     let (_, name) = path.strip_prefix("/ui/a/")?.split_once('/')?;

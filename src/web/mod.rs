@@ -15,6 +15,7 @@ mod lanes;
 mod live;
 mod prefs;
 mod query;
+mod routes;
 mod score;
 mod search;
 mod sheet;
@@ -32,9 +33,12 @@ pub use access::{Access, PasswordError, hash_password};
 pub use live::{STREAM_PATH, Watching};
 use prefs::Prefs;
 use query::Query;
+use routes::Page;
+pub use routes::paths;
 use shell::{Nav, View};
 
 use crate::actions::{Account, Api, Policy};
+use crate::limits::Current;
 use crate::records::{AppId, Millis};
 use crate::store::{Memory, Store, StoreError};
 
@@ -139,11 +143,8 @@ impl From<StoreError> for Trouble {
 /// The dashboard over a store.
 #[derive(Debug)]
 pub struct Web<S> {
-    policy: Policy,
+    rights: Current<Rights>,
     store: Arc<S>,
-    access: Access,
-    /// Says what is wrong with a question before it is asked: it knows no records, and does not count.
-    rehearsal: Api<Memory>,
     /// What happens now, for all who look.
     live: live::Hub,
     /// What is counted of days, behind the pages.
@@ -151,6 +152,25 @@ pub struct Web<S> {
     /// What is known of calls that are over.
     casts: call::Casts,
 }
+
+/// Who may see what.
+#[derive(Debug)]
+struct Rights {
+    policy: Policy,
+    access: Access,
+    /// Says what is wrong with a question before it is asked: it knows no records, and does not count.
+    rehearsal: Api<Memory>,
+}
+
+impl Rights {
+    fn new(policy: Policy, access: Access) -> Rights {
+        let uncounted = Policy { requests_per_second: 0, ..policy.clone() };
+        Rights { policy, access, rehearsal: Api::new(uncounted, Arc::new(Memory::default())) }
+    }
+}
+
+/// Where forms with passwords go.
+pub const LOGIN_PATH: &str = "/ui/login";
 
 /// What every page is given.
 struct Context<'a, S> {
@@ -194,17 +214,23 @@ fn app_of(query: &Query, apps: &[AppId]) -> Option<AppId> {
 impl<S: Store + 'static> Web<S> {
     /// Over `store`, for the accounts of `policy`, as `access` allows.
     pub fn new(policy: Policy, store: Arc<S>, access: Access) -> Web<S> {
-        let uncounted = Policy { requests_per_second: 0, ..policy.clone() };
-        let rehearsal = Api::new(uncounted, Arc::new(Memory::default()));
         Web {
-            policy,
+            rights: Current::new(Rights::new(policy, access)),
             store,
-            access,
-            rehearsal,
             live: live::Hub::default(),
             counts: trends::Counts::default(),
             casts: call::Casts::default(),
         }
+    }
+
+    /// Allows something else from now on.
+    pub fn allow(&self, policy: Policy, access: Access) {
+        self.rights.set(Rights::new(policy, access));
+    }
+
+    /// What somebody is answered whose address has failed too often.
+    pub fn refuse(&self, asked: &Asked<'_>) -> Shown {
+        Access::too_many(&Prefs::of(asked), asked.query)
     }
 
     /// Answers one request.
@@ -214,66 +240,68 @@ impl<S: Store + 'static> Web<S> {
         if let Some(asset) = assets::find(asked.path) {
             return assets::show(asset, (asked.header)("if-none-match"));
         }
-        match asked.path {
-            "/ui/set" => return prefs::set(asked, &query),
-            "/ui/login" => return self.access.login(asked, &prefs, &self.policy).await,
-            "/ui/logout" if asked.method == Method::Post => return self.access.logout(asked, &self.policy),
+        let rights = self.rights.get();
+        let Rights { policy, access, rehearsal } = &*rights;
+        let found = routes::find(asked.method, asked.path);
+        match found {
+            Some((Page::Set, _)) => return prefs::set(asked, &query),
+            Some((Page::Login, _)) => return access.login(asked, &prefs, policy).await,
+            Some((Page::Logout, _)) => return access.logout(asked, policy),
             _ => {}
         }
-        let Some(accounts) = self.access.viewer(asked, &self.policy) else {
+        let Some(accounts) = access.viewer(asked, policy) else {
             return access::ask_to_sign_in(asked, &prefs);
         };
-        if asked.method == Method::Post && !access::is_same_origin(asked, &self.policy) {
+        if asked.method == Method::Post && !access::is_same_origin(asked, policy) {
             let text = prefs.lang.foreign_origin();
             return Shown::page(403, shell::bare(&prefs, text, html! {}));
         }
         let apps = accounts.iter().flat_map(|account| account.apps.iter().copied()).collect();
-        let view =
-            View { prefs, apps, path: asked.path, query: asked.query, can_sign_out: self.access.asks() };
+        let view = View { prefs, apps, path: asked.path, query: asked.query, can_sign_out: access.asks() };
         let context = Context {
-            policy: &self.policy,
+            policy,
             accounts,
             store: &*self.store,
-            rehearsal: &self.rehearsal,
+            rehearsal,
             casts: &self.casts,
             view,
             query: &query,
             now: asked.now,
         };
-        match self.show(&context, asked).await {
+        match self.show(&context, asked, found).await {
             Ok(shown) => shown,
             Err(trouble) => self.excuse(&context, &trouble),
         }
     }
 
     /// The page at a path.
-    async fn show(&self, context: &Context<'_, S>, asked: &Asked<'_>) -> Result<Shown, Trouble> {
-        let path = asked.path.strip_prefix("/ui").unwrap_or_default().trim_matches('/');
-        let parts: Vec<&str> = path.split('/').collect();
-        match (asked.method, parts.as_slice()) {
-            (Method::Get, [""]) => Ok(Shown::see_other("/ui/live")),
-            (Method::Get, ["live"]) => live::page(context, &self.live).await,
-            (Method::Get, ["trends"]) => trends::page(context, &self.counts).await,
-            (Method::Get, ["calls"]) => calls::page(context).await,
-            (Method::Get, ["calls", comm_id, below @ ..]) => call::show(context, comm_id, below).await,
-            (Method::Get, ["data", "call", comm_id]) => {
-                let comm_id = query::text_of(comm_id).ok_or(Trouble::NotFound)?;
-                data::call(context, &comm_id).await
-            }
-            (Method::Get, ["explorer"]) => Ok(explorer::index(context)),
-            (Method::Post, ["explorer", "prepare"]) => explorer::prepare(context, asked).await,
-            (Method::Get, ["explorer", action]) => explorer::page(context, asked, action).await,
-            (Method::Get, ["users"]) => users::page(context).await,
-            (Method::Get, ["users", app]) => {
+    async fn show(
+        &self,
+        context: &Context<'_, S>,
+        asked: &Asked<'_>,
+        found: Option<(Page, Vec<&str>)>,
+    ) -> Result<Shown, Trouble> {
+        let (page, parts) = found.ok_or(Trouble::NotFound)?;
+        let decoded = |part: &str| query::text_of(part).ok_or(Trouble::NotFound);
+        match (page, parts.as_slice()) {
+            (Page::Home, []) => Ok(Shown::see_other("/ui/live")),
+            (Page::Live, []) => live::page(context, &self.live).await,
+            (Page::Trends, []) => trends::page(context, &self.counts).await,
+            (Page::Calls, []) => calls::page(context).await,
+            (Page::Call, [comm_id, below @ ..]) => call::show(context, comm_id, below).await,
+            (Page::CallData, [comm_id]) => data::call(context, &decoded(comm_id)?).await,
+            (Page::Explorer, []) => Ok(explorer::index(context)),
+            (Page::Prepare, []) => explorer::prepare(context, asked).await,
+            (Page::Action, [action]) => explorer::page(context, asked, action).await,
+            (Page::Users, []) => users::page(context).await,
+            (Page::UserAsked, [app]) => {
                 let user = context.query.text("user").ok_or(Trouble::NotFound)?;
                 users::user_page(context, app, user).await
             }
-            (Method::Get, ["users", app, user]) => {
-                let user = query::text_of(user).ok_or(Trouble::NotFound)?;
-                users::user_page(context, app, &user).await
-            }
-            (Method::Get, ["search"]) => search::find(context).await,
-            (Method::Get | Method::Post, _) => Err(Trouble::NotFound),
+            (Page::User, [app, user]) => users::user_page(context, app, &decoded(user)?).await,
+            (Page::Search, []) => search::find(context).await,
+            // Those that need no viewer are answered before, and the table of routes gives each its parts.
+            (_, _) => Err(Trouble::NotFound),
         }
     }
 

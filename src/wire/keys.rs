@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+use zeroize::Zeroizing;
 
 /// HMAC-SHA256, ready to sign.
 pub(super) type Signer = Hmac<Sha256>;
@@ -59,17 +60,18 @@ impl std::fmt::Debug for Kept {
 
 /// The key for one day and service.
 pub(super) fn derive(secret: &[u8], date: &[u8], service: &[u8]) -> Signer {
-    let [_, _, signing] = chain(secret, date, service);
-    signer(&signing)
+    signer(&chain(secret, date, service)[2])
 }
 
 /// The keys of a day, of a service, and of signing: `HMAC(HMAC(HMAC("TC3" + secret, date), service), "tc3_request")`.
-pub(super) fn chain(secret: &[u8], date: &[u8], service: &[u8]) -> [[u8; 32]; 3] {
-    let prefixed = [b"TC3", secret].concat();
-    let of_date = round(signer(&prefixed), date);
-    let of_service = round(signer(&of_date), service);
-    let signing = round(signer(&of_service), b"tc3_request");
-    [of_date, of_service, signing]
+/// Each of them is as good as the secret for a day.
+pub(super) fn chain(secret: &[u8], date: &[u8], service: &[u8]) -> Zeroizing<[[u8; 32]; 3]> {
+    let mut keys = Zeroizing::new([[0; 32]; 3]);
+    let prefixed = Zeroizing::new([b"TC3", secret].concat());
+    keys[0] = round(signer(&prefixed), date);
+    keys[1] = round(signer(&keys[0]), service);
+    keys[2] = round(signer(&keys[1]), b"tc3_request");
+    keys
 }
 
 pub(super) fn round(mut signer: Signer, message: &[u8]) -> [u8; 32] {

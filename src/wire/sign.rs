@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
 
 use super::keys::{chain, round, signer};
 use super::pairs::Pair;
@@ -13,7 +14,7 @@ use super::tc3::{self, SERVICE, hex, utc_date};
 use super::v1;
 
 /// A request to be signed with version 3.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Tc3<'a> {
     /// The key's public half.
     pub secret_id: &'a str,
@@ -70,7 +71,7 @@ impl Canonical<'_> {
 
 /// The key of a day and a service, with those that lead to it.
 #[derive(Clone)]
-pub struct DayKey([[u8; 32]; 3]);
+pub struct DayKey(Zeroizing<[[u8; 32]; 3]>);
 
 impl DayKey {
     /// Derives it.
@@ -81,7 +82,7 @@ impl DayKey {
     /// The keys of the day, of the service, and of signing, in hexadecimal digits. Who has the last one can sign all
     /// day long.
     pub fn chain(&self) -> [String; 3] {
-        self.0.map(|key| text(&hex(&key)))
+        self.0.each_ref().map(|key| text(&hex(key)))
     }
 
     /// The signature of a text, in hexadecimal digits.
@@ -178,7 +179,7 @@ pub fn tc3(request: &Tc3<'_>) -> String {
 }
 
 /// A JSON call of an action.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Post<'a> {
     /// The key's public half.
     pub secret_id: &'a str,

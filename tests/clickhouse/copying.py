@@ -82,6 +82,7 @@ def there_and_back(binary, layout="plain"):
         data = cluster.folder / "there-data"
         embedded = cluster.folder / "embedded.toml"
         embedded.write_text("\n".join(line for line in over.read_text().splitlines() if not line.startswith("store = ")))
+        embedded.chmod(0o600)
         events = cluster.folder / "events.ndjson"
         story(events, SESSIONS)
         run(binary, "import", "events", str(events), "--config", str(embedded))

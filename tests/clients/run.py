@@ -293,7 +293,7 @@ def main():
             "demo": str(servers[3].log), "binary": binary, "expected": expected(start),
         }
         (folder / "story.json").write_text(json.dumps(story))
-        passed, failed = run_clients(folder)
+        passed, failed = run_clients(folder, binary)
         if failed:
             for server in servers:
                 print(f"--- {server.log.name}\n{server.log.read_text()[-4000:]}")
@@ -305,7 +305,7 @@ def main():
     return 0 if failed == 0 and passed > 0 else 1
 
 
-def run_clients(folder):
+def run_clients(folder, binary):
     """Each client in its own process, with a home of its own and no proxy."""
     passed = failed = 0
     plain = {name: value for name, value in os.environ.items() if "proxy" not in name.lower() and not name.startswith("TENCENTCLOUD")}
@@ -325,6 +325,8 @@ def run_clients(folder):
         sets.append((name, [python, "-m", "unittest", "-v", str(HERE / file)], plain, count_unittest))
     snippets = [sys.executable, "-m", "unittest", "-v", str(HERE / "test_stats.py")]
     sets.append(("snippets of docs/stats.md", snippets, plain, count_unittest))
+    tls = [sys.executable, "-m", "unittest", "-v", str(HERE / "test_tls.py")]
+    sets.append(("openssl", tls, plain | {"BINARY": binary}, count_unittest))
     for name, command, environment, count in sets:
         good, bad = run(name, command, environment, count)
         passed, failed = passed + good, failed + bad

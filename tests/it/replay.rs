@@ -98,7 +98,7 @@ fn replay(address: &str, vector: &Value) -> Option<String> {
 
 #[test]
 fn every_vector_gets_its_verdict_from_the_real_server() {
-    let dir = tempfile::tempdir().expect("a directory");
+    let dir = crate::server::temporary();
     std::fs::write(dir.path().join("s.toml"), settings()).expect("written");
     let mut by_clock: BTreeMap<u64, Vec<Value>> = BTreeMap::new();
     for file in std::fs::read_dir(folder()).expect("readable") {

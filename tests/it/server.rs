@@ -57,8 +57,25 @@ pub(crate) fn check(dir: &Path, arguments: &[&str], code: i32, part: &str) -> St
     text(&output.stdout)
 }
 
+/// A directory that nobody else can look into.
 pub(crate) fn temporary() -> tempfile::TempDir {
-    tempfile::tempdir().expect("a directory")
+    use std::os::unix::fs::PermissionsExt as _;
+    let ours = std::fs::Permissions::from_mode(0o700);
+    tempfile::Builder::new().permissions(ours).tempdir().expect("a directory")
+}
+
+/// The private key of the tests' certificate, for nobody else to read.
+pub(crate) fn tls_key(dir: &Path) -> std::path::PathBuf {
+    let key = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/tls/key.pem");
+    let copy = dir.join("key.pem");
+    std::fs::copy(key, &copy).expect("copied");
+    set_mode(&copy, 0o600);
+    copy
+}
+
+pub(crate) fn set_mode(path: &Path, mode: u32) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("ours");
 }
 
 /// A server of its own process, killed at the end at the latest.
@@ -72,7 +89,14 @@ pub(crate) struct Served {
 
 impl Served {
     pub(crate) fn start(dir: &Path, arguments: &[&str]) -> Served {
-        let mut child = rollbook(dir).args(arguments).spawn().expect("started");
+        Served::start_with(dir, arguments, &[])
+    }
+
+    /// The same with something in its environment.
+    pub(crate) fn start_with(dir: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Served {
+        let mut command = rollbook(dir);
+        command.args(arguments).envs(environment.iter().copied());
+        let mut child = command.spawn().expect("started");
         let mut stderr = BufReader::new(child.stderr.take().expect("piped"));
         let mut said = String::new();
         let address = loop {
@@ -116,6 +140,19 @@ impl Served {
         let reply = self.send(&signed(self.host(), action, &parameters.to_string(), now_s)).await;
         assert_eq!(reply.status, 200, "{reply:?}");
         reply.json()["Response"].take()
+    }
+
+    /// Has it read its settings again; the line of the log that says what came of it.
+    pub(crate) fn reload(&mut self) -> String {
+        kill_process(Pid::from_child(&self.child), Signal::HUP).expect("running");
+        loop {
+            let mut line = String::new();
+            assert!(self.stderr.read_line(&mut line).expect("text") > 0, "it ended");
+            self.said.push_str(&line);
+            if line.contains("the new settings") {
+                return line;
+            }
+        }
     }
 
     /// Asks it to stop, as an operator would; what it said after it listened.

@@ -13,6 +13,7 @@ mod memory;
 mod payload;
 mod rooms;
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
@@ -77,6 +78,12 @@ pub(super) fn admit(ingest: &Ingest, head: &Head<'_>) -> Result<(), Rejected> {
         .ok_or(Rejected::MissingPassword)?;
     let expected = Secret::new(format!("{user}:{}", password.expose()));
     if expected.matches(&shown) { Ok(()) } else { Err(Rejected::BadPassword) }
+}
+
+/// Who says to send: the application, and its user with the password.
+pub(super) fn claims<'a>(head: &Head<'a>) -> Cow<'a, str> {
+    let proof = head.header("authorization").unwrap_or_default();
+    format!("{} {proof}", head.tail.unwrap_or_default()).into()
 }
 
 /// The application's number behind the path, or of an import.

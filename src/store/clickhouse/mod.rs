@@ -36,6 +36,7 @@ use super::{
     Appended, CallQuery, Counts, ExportQuery, Exported, Figures, Forgotten, OnCommit, Person, SampleQuery,
     SessionQuery, Store, StoreError, Swept, UserCall, UserCallsQuery, UserQuery, UserSeen, UsersQuery,
 };
+use crate::limits::Secret;
 use crate::records::quality::Series;
 use crate::records::{AppId, Call, CommId, Event, Millis, Session};
 
@@ -67,18 +68,12 @@ impl std::fmt::Debug for ClickHouseOptions {
 }
 
 /// Who we are.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Credentials {
     /// The user.
     pub user: String,
-    /// Its password; never shown.
-    pub password: String,
-}
-
-impl std::fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Credentials").field("user", &self.user).finish_non_exhaustive()
-    }
+    /// Its password.
+    pub password: Secret,
 }
 
 /// How far batches of a serving rollbook are apart.

@@ -111,7 +111,7 @@ impl Server {
                 let (user, password) = info.split_once(':').unwrap_or((info, ""));
                 Some((decoded(user), decoded(password)))
             }
-            None => credentials.map(|who| (who.user.clone(), who.password.clone())),
+            None => credentials.map(|who| (who.user.clone(), who.password.expose().to_owned())),
         };
         let authorization = who.filter(|who| *who != ("default".to_owned(), String::new())).map(|who| {
             let mut value =

@@ -61,8 +61,9 @@ const META: TableDefinition<'static, &str, u64> = TableDefinition::new("meta");
 
 /// Changes each file of a store that is closed.
 fn each_file(dir: &TempDir, change: impl Fn(&WriteTransaction)) {
-    for file in std::fs::read_dir(dir.path().join("days")).unwrap() {
-        let tx = Database::open(file.unwrap().path()).unwrap().begin_write().unwrap();
+    let all = std::fs::read_dir(dir.path().join("days")).unwrap().map(|file| file.unwrap().path());
+    for file in all.filter(|file| file.extension().is_some_and(|extension| extension == "redb")) {
+        let tx = Database::open(file).unwrap().begin_write().unwrap();
         change(&tx);
         tx.commit().unwrap();
     }

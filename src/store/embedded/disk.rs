@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io;
+use std::io::{self, Write as _};
 use std::ops::Bound;
 use std::path::Path;
 use std::sync::Arc;
@@ -20,7 +20,12 @@ pub struct Fault {
     order: Arc<AtomicU64>,
     /// What a power cut may take; remembered only for who means to cut it.
     unsynced: Option<Arc<Unsynced>>,
+    /// Nothing is written to the disk: what opening a file writes stays in memory.
+    over_memory: bool,
 }
+
+/// What is written to see whether the disk can be written again: a page.
+const PROBE_BYTES: usize = 4_096;
 
 /// Nothing fails.
 const WHOLE: u64 = u64::MAX;
@@ -31,7 +36,7 @@ const THEN_BROKEN: u64 = 1 << 62;
 
 impl Default for Fault {
     fn default() -> Fault {
-        Fault { order: Arc::new(AtomicU64::new(WHOLE)), unsynced: None }
+        Fault { order: Arc::new(AtomicU64::new(WHOLE)), unsynced: None, over_memory: false }
     }
 }
 
@@ -86,9 +91,34 @@ impl Fault {
     /// Makes the names in a directory durable.
     pub(super) fn sync_names(&self, dir: Option<&Path>) -> io::Result<()> {
         let dir = dir.filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if self.over_memory {
+            return Ok(());
+        }
         self.check()?;
         File::open(dir)?.sync_all()?;
         self.unsynced.iter().try_for_each(|unsynced| unsynced.synced(dir))
+    }
+
+    /// The same disk, which is only read: [`Overlay`](super::overlay::Overlay).
+    pub(super) fn over_memory(&self) -> Fault {
+        Fault { over_memory: true, ..self.clone() }
+    }
+
+    /// Whether the disk is only read.
+    pub(super) const fn is_over_memory(&self) -> bool {
+        self.over_memory
+    }
+
+    /// Whether a file of this name can be written and synced; it is removed again.
+    pub(super) fn probe(&self, path: &Path) -> io::Result<()> {
+        self.check()?;
+        let written = File::create(path).and_then(|mut file| {
+            file.write_all(&[0; PROBE_BYTES])?;
+            file.sync_all()
+        });
+        // Where it cannot be removed, the next start does it.
+        let removed = std::fs::remove_file(path);
+        written.and(removed)
     }
 
     /// Whether nothing will succeed before the power is on again.

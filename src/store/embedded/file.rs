@@ -16,7 +16,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::disk::{Disk, Fault};
 use super::keys::{self, BESIDE, Content, Key, META, Table};
+use super::overlay::Overlay;
 use super::pack::{self, Block, Row};
+use super::stream::unharmed;
 use super::users;
 use crate::records::AppId;
 use crate::store::StoreError;
@@ -108,6 +110,12 @@ impl DayFile {
             Content::Records => self.sealed,
             Content::Samples => false,
         }
+    }
+
+    /// Whether the engine refuses it since an error of the disk: from one on it does so until the file is opened anew. Only
+    /// the writer may ask, since what is in memory can be read all the same.
+    pub(super) fn is_refused(&self) -> bool {
+        begin_write(&self.db).is_err()
     }
 
     /// What the file holds now.
@@ -256,13 +264,19 @@ impl DayFile {
         tx.commit().map_err(failed)
     }
 
-    /// Verifies every checksum of the file.
-    pub(super) fn verify(&mut self) -> Result<(), StoreError> {
-        match self.db.check_integrity() {
+    /// Verifies every checksum of a file that nobody has open, and changes nothing.
+    pub(super) fn verify(path: &Path) -> Result<(), StoreError> {
+        let fault = Fault::default().over_memory();
+        let whole = unharmed(|| match engine(path, CACHE_PACKING_BYTES, &fault)?.check_integrity() {
             Ok(true) => Ok(()),
-            Ok(false) => Err(StoreError::Corrupt(format!("{} needed repair", self.path.display()))),
-            Err(error) => Err(cannot_open(&self.path, &error.to_string())),
-        }
+            Ok(false) => Err(cannot_open(path, "its checksums are wrong")),
+            Err(error) => Err(cannot_open(path, &error.to_string())),
+        });
+        // Where the engine has given up, it is not known which file it was at; here it is.
+        let is_named = |error: &StoreError| error.to_string().contains(&*path.to_string_lossy());
+        whole.map_err(|error| {
+            if is_named(&error) { error } else { cannot_open(path, "the engine gave up over a damaged page") }
+        })
     }
 }
 
@@ -308,8 +322,14 @@ pub(super) fn put_in_place(made: &Path, path: &Path, fault: &Fault) -> Result<()
 
 fn engine(path: &Path, cache_bytes: usize, fault: &Fault) -> Result<Database, StoreError> {
     let failed = |error: redb::DatabaseError| cannot_open(path, &error.to_string());
-    let disk = Disk::open(path, fault.clone()).map_err(failed)?;
-    Database::builder().set_cache_size(cache_bytes).create_with_backend(disk).map_err(failed)
+    let mut builder = Database::builder();
+    builder.set_cache_size(cache_bytes);
+    let opened = if fault.is_over_memory() {
+        Overlay::open(path).and_then(|overlay| builder.create_with_backend(overlay))
+    } else {
+        Disk::open(path, fault.clone()).and_then(|disk| builder.create_with_backend(disk))
+    };
+    opened.map_err(failed)
 }
 
 fn cannot_open(path: &Path, why: &str) -> StoreError {

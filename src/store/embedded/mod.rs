@@ -17,6 +17,7 @@ mod file;
 mod finish;
 mod index;
 mod keys;
+mod overlay;
 mod pack;
 mod parts;
 mod power;

@@ -83,7 +83,11 @@ fn encode(rows: &[Row]) -> Result<Vec<u8>, StoreError> {
         before = key;
     }
     let mut block = vec![VERSION];
-    let packed = zstd::bulk::compress(&raw.into_bytes(), ZSTD_LEVEL)
+    // With its checksum: a bit that the disk has changed is an error, and no other value.
+    let packed = zstd::bulk::Compressor::new(ZSTD_LEVEL)
+        .and_then(|mut packer| {
+            packer.include_checksum(true).and_then(|()| packer.compress(&raw.into_bytes()))
+        })
         .map_err(|error| StoreError::Unavailable(format!("cannot pack a block: {error}")))?;
     block.extend_from_slice(&packed);
     Ok(block)

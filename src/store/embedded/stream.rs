@@ -2,8 +2,12 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt::Debug;
+use std::fs::File;
+use std::io::Write as _;
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -15,9 +19,16 @@ use super::keys::Content;
 use super::reader::Reader;
 use super::values;
 use super::writer::{Job, Records, Work, Writer};
-use super::{CACHE_NEW_BYTES, CACHE_OLD_BYTES, EmbeddedOptions, NEW_FILES_MAX};
+use super::{CACHE_OLD_BYTES, EmbeddedOptions, NEW_FILES_MAX};
 use crate::records::Millis;
 use crate::store::{StoreError, Swept};
+
+/// The file that names those of a stream.
+const LIST: &str = "list";
+
+/// So much of a store is verified when it is opened, the newest days first. The rest would take too long;
+/// `rollbook check` verifies all of it, and packed blocks have checksums of their own.
+const VERIFIED_BYTES: u64 = 128 << 20;
 
 /// Jobs that may wait for a writer; more is told to the sender.
 const QUEUE_JOBS_MAX: usize = 1_024;
@@ -73,12 +84,18 @@ pub(super) struct Stream<S: Streamed> {
 pub(super) struct Shared<S: Streamed> {
     pub(super) dir: PathBuf,
     pub(super) state: RwLock<State<S>>,
+    /// The writer's queue, which this does not keep open.
+    jobs: OnceLock<mpsc::WeakSender<Job<S>>>,
+    /// The writer is asked to [heal](Job::Heal) already.
+    pub(super) healing: AtomicBool,
 }
 
 /// The open files, and what is known of them. `None` of files: they are being opened again after an error.
 #[derive(Debug)]
 pub(super) struct State<S: Streamed> {
     pub(super) files: Option<Files>,
+    /// They can be asked and not be written, since the disk cannot.
+    pub(super) over_memory: bool,
     pub(super) index: S::Index,
     /// The days whose files have a large cache; the one that was made last is the last.
     pub(super) new: VecDeque<i64>,
@@ -88,13 +105,19 @@ pub(super) struct State<S: Streamed> {
 
 impl<S: Streamed> Default for State<S> {
     fn default() -> State<S> {
-        State { files: None, index: S::Index::default(), new: VecDeque::new(), joint: 0 }
+        let (index, new) = (S::Index::default(), VecDeque::new());
+        State { files: None, over_memory: false, index, new, joint: 0 }
     }
 }
 
 impl<S: Streamed> Shared<S> {
     fn new(data_dir: &Path) -> Shared<S> {
-        Shared { dir: data_dir.join(S::FOLDER), state: RwLock::default() }
+        Shared {
+            dir: data_dir.join(S::FOLDER),
+            state: RwLock::default(),
+            jobs: OnceLock::new(),
+            healing: AtomicBool::new(false),
+        }
     }
 
     pub(super) fn read(&self) -> RwLockReadGuard<'_, State<S>> {
@@ -106,14 +129,98 @@ impl<S: Streamed> Shared<S> {
         question: impl FnOnce(&Files, &S::Index) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let state = self.read();
-        match &state.files {
-            Some(files) => question(files, &state.index),
-            None => Err(StoreError::Unavailable("the files are being opened again".to_owned())),
+        let Some(files) = &state.files else {
+            // Where they could not even be read, nobody else may come who has them tried again.
+            self.heal();
+            return Err(StoreError::Unavailable("the files are being opened again".to_owned()));
+        };
+        let answer = unharmed(|| question(files, &state.index));
+        if matches!(answer, Err(StoreError::Unavailable(_))) {
+            self.heal();
+        }
+        answer
+    }
+
+    /// Has the writer open anew what the engine refuses since an error. Where its queue is full, the next question that fails does.
+    fn heal(&self) {
+        if self.healing.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let jobs = self.jobs.get().and_then(mpsc::WeakSender::upgrade);
+        if jobs.is_none_or(|jobs| jobs.try_send(Job::Heal).is_err()) {
+            self.healing.store(false, Ordering::Relaxed);
         }
     }
 
     pub(super) fn path(&self, day: i64) -> PathBuf {
         self.dir.join(file_name(day))
+    }
+
+    /// Verifies every checksum of so much of the newest files, before anything of them is believed.
+    fn verify(&self, most_bytes: u64) -> Result<(), StoreError> {
+        let mut files = Vec::new();
+        for entry in std::fs::read_dir(&self.dir).map_err(|error| refused(&self.dir, &error))? {
+            let path = entry.map_err(|error| refused(&self.dir, &error))?.path();
+            if path.extension().is_some_and(|extension| extension == "redb") {
+                let bytes = path.metadata().map_err(|error| refused(&path, &error))?.len();
+                files.push((path, bytes));
+            }
+        }
+        files.sort_unstable();
+        let mut left = most_bytes;
+        for (path, bytes) in files.iter().rev() {
+            let Some(rest) = left.checked_sub(*bytes) else { break };
+            left = rest;
+            DayFile::verify(path)?;
+        }
+        Ok(())
+    }
+
+    /// Compares the files that there are with those that there should be: a day that is gone would be answered as one on which nothing
+    /// happened. One that is not listed was put in place just before a crash.
+    fn none_missing(&self, days: &[i64], fault: &Fault) -> Result<(), StoreError> {
+        let path = self.dir.join(LIST);
+        let listed = match std::fs::read_to_string(&path) {
+            Ok(listed) => listed,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(refused(&path, &error)),
+        };
+        let there: Vec<String> = days.iter().map(|&day| file_name(day)).collect();
+        if let Some(gone) = listed.lines().find(|name| !there.iter().any(|there| there == name)) {
+            return Err(StoreError::Corrupt(format!(
+                "{} is missing; put it back, or remove its line from {} to go on without that day",
+                self.dir.join(gone).display(),
+                path.display()
+            )));
+        }
+        if listed.lines().count() == there.len() || fault.is_over_memory() {
+            return Ok(());
+        }
+        self.list(days.iter().copied(), fault)
+    }
+
+    /// Writes down which days' files there are.
+    pub(super) fn list(&self, days: impl Iterator<Item = i64>, fault: &Fault) -> Result<(), StoreError> {
+        let path = self.dir.join(LIST);
+        let making = path.with_extension(MAKING);
+        let lines: String = days.map(|day| file_name(day) + "\n").collect();
+        let written = File::create(&making).and_then(|mut file| {
+            file.write_all(lines.as_bytes())?;
+            file.sync_all()
+        });
+        written
+            .and_then(|()| fault.rename(&making, &path))
+            .map_err(|error| StoreError::Unavailable(format!("cannot write {}: {error}", path.display())))
+    }
+
+    /// Opens one file.
+    pub(super) fn open_file(
+        &self,
+        day: i64,
+        cache_bytes: usize,
+        fault: &Fault,
+    ) -> Result<DayFile, StoreError> {
+        DayFile::open(&self.path(day), S::CONTENT, day, cache_bytes, fault)
     }
 
     /// Opens every file, from nothing.
@@ -132,22 +239,24 @@ impl<S: Streamed> Shared<S> {
             let path = entry.map_err(|error| refused(&self.dir, &error))?.path();
             match path.extension().and_then(|extension| extension.to_str()) {
                 // What was not finished is of no use: a day's own file is whole, or not there yet.
+                Some(MAKING) if fault.is_over_memory() => {}
                 Some(MAKING) => std::fs::remove_file(&path).map_err(|error| refused(&path, &error))?,
                 Some("redb") => days.push(day_of_file(&path)?),
                 _ => {}
             }
         }
         days.sort_unstable();
+        self.none_missing(&days, fault)?;
         let mut files = Files::new();
         let new = days.split_off(days.len().saturating_sub(NEW_FILES_MAX));
         let old = days.iter().map(|&day| (day, CACHE_OLD_BYTES));
         for (day, cache) in old.chain(new.iter().map(|&day| (day, options.cache_new_bytes()))) {
-            let file = DayFile::open(&self.path(day), S::CONTENT, day, cache, fault)?;
-            files.insert(day, Arc::new(file));
+            files.insert(day, Arc::new(self.open_file(day, cache, fault)?));
         }
         let joint = finish_joint(&files)?;
         let index = S::index(&files)?;
-        Ok(State { files: Some(files), index, new: new.into(), joint })
+        let over_memory = fault.is_over_memory();
+        Ok(State { files: Some(files), over_memory, index, new: new.into(), joint })
     }
 }
 
@@ -180,6 +289,16 @@ fn finish_joint(files: &Files) -> Result<u64, StoreError> {
     Ok(last)
 }
 
+/// What `work` gives. The engine gives up by a panic where a file is damaged in a way that it did not expect: that is an error
+/// of the file, and no reason to end a thread that others need.
+pub(super) fn unharmed<T>(work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    std::panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        Err(StoreError::Corrupt(
+            "the engine gave up over a damaged page; `rollbook check` names the file".to_owned(),
+        ))
+    })
+}
+
 pub(super) fn refused(path: &Path, error: &std::io::Error) -> StoreError {
     StoreError::Refused(format!("cannot use {}: {error}", path.display()))
 }
@@ -210,8 +329,10 @@ impl<S: Streamed> Stream<S> {
         let made =
             std::fs::create_dir_all(&shared.dir).and_then(|()| options.fault.sync_names(Some(data_dir)));
         made.map_err(|error| refused(&shared.dir, &error))?;
+        shared.verify(VERIFIED_BYTES)?;
         *shared.state.write().unwrap_or_else(PoisonError::into_inner) = shared.open_files(&options)?;
         let (jobs, queue) = mpsc::channel(QUEUE_JOBS_MAX);
+        let _ = shared.jobs.set(jobs.downgrade());
         let writer = Writer::new(Arc::clone(&shared), options);
         let writer = std::thread::Builder::new()
             .name(format!("store {}", S::FOLDER))
@@ -312,12 +433,9 @@ pub(super) fn verify<S: Streamed>(data_dir: &Path) -> Result<BTreeSet<i64>, Stor
     if !shared.dir.exists() {
         return Ok(BTreeSet::new());
     }
+    shared.verify(u64::MAX)?;
     let State { files, index, .. } = shared.open_files(&EmbeddedOptions::default())?;
     let files = files.unwrap_or_default();
     S::verify(&files, &index)?;
-    let days: BTreeSet<i64> = files.into_keys().collect();
-    for &day in &days {
-        DayFile::open(&shared.path(day), S::CONTENT, day, CACHE_NEW_BYTES, &Fault::default())?.verify()?;
-    }
-    Ok(days)
+    Ok(files.into_keys().collect())
 }

@@ -1,12 +1,12 @@
 //! The one thread that writes a stream: what arrived while the last commit ran goes into the next one, and each sender is
 //! answered once its part is durable.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZero;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -16,7 +16,7 @@ use super::file::{Changes, DayFile, Joint, MAKING, pack_rows, put_in_place};
 use super::index::Index;
 use super::keys::{Content, Key, Table};
 use super::parts::{self, Folded};
-use super::stream::{Shared, State, Streamed};
+use super::stream::{Shared, State, Streamed, unharmed};
 use super::{CACHE_OLD_BYTES, EmbeddedOptions, NEW_FILES_MAX, figures, values};
 use crate::records::{Event, Millis};
 use crate::store::{Appended, StoreError, Swept};
@@ -24,9 +24,8 @@ use crate::store::{Appended, StoreError, Swept};
 /// Free space that must remain: the engine's files are sparse, so running out strikes in the middle of a commit.
 const FREE_BYTES_MIN: u64 = 64 << 20;
 
-/// How often files are tried again after an error, while questions still hold the old ones.
-const REOPEN_TRIES_MAX: u32 = 50;
-const REOPEN_PAUSE: Duration = Duration::from_millis(20);
+/// The file that is written to see whether the disk can be written again; the next start removes one that is left.
+const PROBE: &str = "probe.making";
 
 type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
@@ -42,6 +41,8 @@ pub(super) enum Job<S: Streamed> {
     Sweep { horizon: Millis, reply: Reply<Swept> },
     /// Pack a day.
     Seal { day: i64, reply: Reply<bool> },
+    /// Open anew the files that the engine refuses since an error that a question has met.
+    Heal,
     /// Something else that needs nobody to write meanwhile.
     Between(Work<S>),
 }
@@ -102,6 +103,7 @@ impl<S: Streamed> Writer<S> {
                     let sealed = self.recovering(|writer| writer.seal(day));
                     let _ = reply.send(sealed);
                 }
+                Job::Heal => self.heal(),
                 Job::Between(Work(work)) => work(&self),
             }
         }
@@ -130,28 +132,96 @@ impl<S: Streamed> Writer<S> {
         &self,
         work: impl FnOnce(&Writer<S>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        if self.shared.read().files.is_none() {
+        self.has_room()?;
+        let is_closed = {
+            let state = self.shared.read();
+            state.files.is_none() || state.over_memory
+        };
+        if is_closed {
+            // Questions are answered meanwhile, so nothing is closed before it is known to be worth it.
+            self.options.fault.probe(&self.shared.dir.join(PROBE)).map_err(|error| {
+                StoreError::Unavailable(format!("{} cannot be written: {error}", self.shared.dir.display()))
+            })?;
             self.reopen()?;
         }
-        let outcome = self.has_room().and_then(|()| work(self));
+        let outcome = unharmed(|| work(self));
         if matches!(outcome, Err(StoreError::Unavailable(_) | StoreError::Corrupt(_))) {
             let _ = self.reopen();
         }
         outcome
     }
 
+    /// Opens all files anew. Where the disk cannot be written they can only be asked from then on, until the next
+    /// thing to do finds that it can.
     fn reopen(&self) -> Result<(), StoreError> {
-        *self.shared.state.write().unwrap_or_else(PoisonError::into_inner) = State::default();
-        let mut outcome = Err(StoreError::Unavailable("the files are being opened again".to_owned()));
-        for _ in 0..REOPEN_TRIES_MAX {
-            outcome = self.shared.open_files(&self.options);
-            if outcome.is_ok() || self.options.fault.is_off() {
-                break;
+        let set = |state| *self.shared.state.write().unwrap_or_else(PoisonError::into_inner) = state;
+        // This closes them, and gives up their locks.
+        set(State::default());
+        let fault = &self.options.fault;
+        match self.shared.open_files(&self.options) {
+            Ok(opened) => {
+                set(opened);
+                Ok(())
             }
-            std::thread::park_timeout(REOPEN_PAUSE);
+            Err(error) => {
+                let over_memory = EmbeddedOptions { fault: fault.over_memory(), ..self.options.clone() };
+                if !fault.is_off()
+                    && let Ok(opened) = self.shared.open_files(&over_memory)
+                {
+                    set(opened);
+                }
+                Err(error)
+            }
         }
-        *self.shared.state.write().unwrap_or_else(PoisonError::into_inner) = outcome?;
-        Ok(())
+    }
+
+    /// Opens anew the files that the engine refuses; all others, and what is in memory, are as good as before. Where
+    /// none could be opened, all of them.
+    fn heal(&self) {
+        if !self.open_refused() {
+            let _ = self.reopen();
+        }
+        self.shared.healing.store(false, Ordering::Relaxed);
+    }
+
+    /// Opens anew the files that the engine refuses; whether all are open then.
+    fn open_refused(&self) -> bool {
+        let mut state = self.shared.state.write().unwrap_or_else(PoisonError::into_inner);
+        let Some(files) = &state.files else { return false };
+        let refused: Vec<i64> =
+            files.iter().filter(|(_, file)| file.is_refused()).map(|(&day, _)| day).collect();
+        let fault = self.options.fault.clone();
+        let fault = if state.over_memory { fault.over_memory() } else { fault };
+        let outcome = refused.into_iter().try_for_each(|day| {
+            let is_new = state.new.contains(&day);
+            let cache = if is_new { self.options.cache_new_bytes() } else { CACHE_OLD_BYTES };
+            self.open_anew(&mut state, day, cache, &fault)
+        });
+        outcome.is_ok()
+    }
+
+    /// Opens a day's file anew. Where that fails, none is open: without a day, questions about it would be answered as if
+    /// nothing had happened then.
+    fn open_anew(
+        &self,
+        state: &mut State<S>,
+        day: i64,
+        cache_bytes: usize,
+        fault: &Fault,
+    ) -> Result<(), StoreError> {
+        let Some(files) = &mut state.files else { return Ok(()) };
+        // Closed first, since it holds its lock.
+        drop(files.remove(&day));
+        match self.shared.open_file(day, cache_bytes, fault) {
+            Ok(file) => {
+                files.insert(day, Arc::new(file));
+                Ok(())
+            }
+            Err(error) => {
+                *state = State::default();
+                Err(error)
+            }
+        }
     }
 
     fn has_room(&self) -> Result<(), StoreError> {
@@ -188,17 +258,25 @@ impl<S: Streamed> Writer<S> {
         let path = self.shared.path(day);
         if !path.exists() {
             DayFile::make(&path, S::CONTENT, self.shared.read().joint, &self.options.fault)?;
+            let mut days = self.days();
+            days.insert(day);
+            self.shared.list(days.into_iter(), &self.options.fault)?;
         }
         let cache = self.options.cache_new_bytes();
-        let file = Arc::new(DayFile::open(&path, S::CONTENT, day, cache, &self.options.fault)?);
+        let file = Arc::new(self.shared.open_file(day, cache, &self.options.fault)?);
         let mut state = self.shared.state.write().unwrap_or_else(PoisonError::into_inner);
         state.files.get_or_insert_default().insert(day, Arc::clone(&file));
         state.new.push_back(day);
         Ok(file)
     }
 
-    /// Gives files a small cache that were new before others were made. Nobody may hold one of them: the engine opens a
-    /// file only once.
+    /// The days that there are files of.
+    fn days(&self) -> BTreeSet<i64> {
+        self.shared.read().files.iter().flat_map(Files::keys).copied().collect()
+    }
+
+    /// Gives files a small cache that were new before others were made, unless somebody holds one of them: the engine opens
+    /// a file only once.
     fn settle(&self) -> Result<(), StoreError> {
         if self.shared.read().new.len() <= NEW_FILES_MAX {
             return Ok(());
@@ -206,14 +284,14 @@ impl<S: Streamed> Writer<S> {
         let mut state = self.shared.state.write().unwrap_or_else(PoisonError::into_inner);
         while state.new.len() > NEW_FILES_MAX {
             let Some(day) = state.new.pop_front() else { break };
-            let files = state.files.get_or_insert_default();
-            if files.get(&day).is_none_or(|file| file.sealed) {
-                continue;
+            let file = state.files.as_ref().and_then(|files| files.get(&day));
+            let Some(file) = file.filter(|file| !file.sealed) else { continue };
+            if Arc::strong_count(file) > 1 {
+                // Whoever copies or exports it has it open; the next batch tries again.
+                state.new.push_front(day);
+                break;
             }
-            drop(files.remove(&day));
-            let path = self.shared.path(day);
-            let file = DayFile::open(&path, S::CONTENT, day, CACHE_OLD_BYTES, &self.options.fault)?;
-            files.insert(day, Arc::new(file));
+            self.open_anew(&mut state, day, CACHE_OLD_BYTES, &self.options.fault)?;
         }
         Ok(())
     }
@@ -234,6 +312,7 @@ impl<S: Streamed> Writer<S> {
         forget(&mut state.index);
         state.files.get_or_insert_default().remove(&file.day);
         drop(state);
+        self.shared.list(self.days().into_iter(), &self.options.fault)?;
         let path = &file.path;
         self.options
             .fault

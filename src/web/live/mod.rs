@@ -34,7 +34,8 @@ impl<S: Store + 'static> Web<S> {
     /// The page for those who may not.
     pub async fn watch(&self, asked: &Asked<'_>) -> Result<Watching, Shown> {
         let (query, prefs) = (Query::parse(asked.query), Prefs::of(asked));
-        let Some(accounts) = self.access.viewer(asked, &self.policy) else {
+        let rights = self.rights.get();
+        let Some(accounts) = rights.access.viewer(asked, &rights.policy) else {
             return Err(access::ask_to_sign_in(asked, &prefs));
         };
         let all: Vec<AppId> = accounts.iter().flat_map(|account| account.apps.iter().copied()).collect();
@@ -70,7 +71,7 @@ impl<S: Store + 'static> Web<S> {
     }
 
     async fn look(&self, app: AppId, now: Millis, pace_ms: i64) -> Result<Arc<Picture>, Trouble> {
-        self.live.now(&*self.store, app, (now, horizon(&self.policy, now)), pace_ms).await
+        self.live.now(&*self.store, app, (now, horizon(&self.rights.get().policy, now)), pace_ms).await
     }
 }
 

@@ -147,11 +147,12 @@ impl<S: Store + 'static> Web<S> {
         let query = Query::default();
         let prefs = Prefs { lang: Lang::En, zone: Zone::Utc, theme: Theme::Auto };
         let view = View { prefs, apps: vec![tally.app], path: "", query: "", can_sign_out: false };
+        let rights = self.rights.get();
         let context = Context {
-            policy: &self.policy,
+            policy: &rights.policy,
             accounts: Vec::new(),
             store: &*self.store,
-            rehearsal: &self.rehearsal,
+            rehearsal: &rights.rehearsal,
             casts: &self.casts,
             view,
             query: &query,

@@ -154,6 +154,7 @@ async fn hostile_names_are_text_and_their_links_lead_to_them() {
         let text = got.text();
         assert!(!text.contains("<img") && !text.contains("<script>") && !text.contains("<!--"), "{path}");
     }
+    let mut listed = 0;
     for room in hostile() {
         let list = format!("/ui/calls?q={}", escaped(&room));
         let got = site.get(&list, &[BROWSER]).await;
@@ -165,12 +166,25 @@ async fn hostile_names_are_text_and_their_links_lead_to_them() {
         assert!(page.faults().is_empty(), "{room:?}: {:?}", page.faults());
         let has_room = |name| page.all(name).any(|one| one.text.contains(&room));
         assert!(has_room("h1") && has_room("title"), "{room:?}");
+        let search = format!("/ui/search?q={}", escaped(&room));
+        let got = site.get(&search, &[BROWSER]).await;
+        // Where a room is all there is, the search leads to its calls.
+        listed += usize::from(got.status == 200);
+        let page = if got.status == 200 { read(&search, &got) } else { page };
+        // What was asked for, the room and the user; white space around it is not looked for.
+        let told = page.all("bdi").filter(|one| one.text == room).count();
+        assert!(
+            got.status != 200 || told >= 3 || room.trim() != room,
+            "{search}: {told} times the text of a <bdi>"
+        );
+        assert!(page.faults().is_empty(), "{search}: {:?}", page.faults());
         // Nothing that was asked for breaks out of where it is said again.
         let got =
             site.get(&format!("/ui/calls?q={0}&app={0}&lang={0}&back={0}", escaped(&room)), &[BROWSER]).await;
         assert_eq!(got.status, 404, "{room:?}");
         assert!(read(&list, &got).faults().is_empty());
     }
+    assert!(listed > 2, "{listed} names were found as a room and a user");
 }
 
 /// A page's files, those that its scripts import too, in packed bytes.

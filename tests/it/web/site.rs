@@ -10,7 +10,7 @@ use rollbook::actions::{Account, Api, Policy};
 use rollbook::clock::Clock;
 use rollbook::http::{self, Bounds, Ids, Server, listen};
 use rollbook::ingest::{Apps, ClientIpPolicy, Ingest};
-use rollbook::limits::Edition;
+use rollbook::limits::{Edition, Secret};
 use rollbook::records::quality::{Flow, Measure, Metric, Series};
 use rollbook::records::{AppId, CommId, Event, Kind, Millis, Track};
 use rollbook::store::{CallQuery, Memory, Store as _};
@@ -164,7 +164,8 @@ pub(crate) fn policy() -> Policy {
 /// Passwords of both accounts.
 pub(crate) fn passwords() -> Access {
     let line = |account: &str, salt: u8| hash_password(account, PASSWORD.as_bytes(), &[salt; 16]).unwrap();
-    Access::with_passwords(&format!("{}\n{}\n", line("one", 1), line("two", 2)), [9; 32]).unwrap()
+    Access::with_passwords(&format!("{}\n{}\n", line("one", 1), line("two", 2)), Secret::key([9; 32]))
+        .unwrap()
 }
 
 /// A server that runs until it is dropped.
