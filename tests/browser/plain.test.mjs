@@ -72,7 +72,13 @@ async function read(server, browser, row, known) {
   assert.ok((await page.locator("h1").first().textContent()).includes(h1), row.name);
   assert.equal(await page.locator("h1").count(), 1);
   for (const [what, least] of some) {
-    const count = await page.locator(what).count();
+    let count = await page.locator(what).count();
+    // What is counted behind a page is there when it is asked for again.
+    for (let again = 0; again < 20 && count < least; again += 1) {
+      await page.waitForTimeout(250);
+      await page.reload();
+      count = await page.locator(what).count();
+    }
     assert.ok(count >= least, `${what}: ${count}`);
     assert.equal(await page.locator(what).first().isVisible(), true, what);
   }

@@ -11,7 +11,7 @@ import time
 
 from kills import SEED, aged, filled
 from load import Askers, Outbox, Senders, adds_up, look
-from server import ANSWER_MAX_S, APP, MIDNIGHT_S, Died, Directory, call_rows, deliveries, number_of
+from server import ANSWER_MAX_S, APP, MIDNIGHT_S, SOCKET, Died, Directory, call_rows, deliveries, number_of
 from shim import CHANGES, LENGTH, NAME, READ, SYNC, WRITE, Shim, FREE_BYTES
 
 # How often the disk fails in the middle of something; the gate is content with few.
@@ -116,7 +116,7 @@ def a_start_on_a_broken_disk_says_what_is_wrong(binary, folder, library):
     """In each place of a start, of packing days and of dropping one, a change fails: the server starts, or says where it cannot."""
     directory, outbox = aged(binary, folder / "start")
     kept = folder / "aged"
-    shutil.copytree(directory.data, kept)
+    shutil.copytree(directory.data, kept, ignore=SOCKET)
     shim, flags, refused, places = Shim(library, folder, "start", directory.data), ("--clock", str(outbox.now_s)), 0, random.Random(SEED)
     calls = sorted(outbox.kept())
     for number in range(FAILURES):

@@ -8,7 +8,7 @@ import time
 
 import power
 from load import Askers, Outbox, Senders, adds_up, look
-from server import ANSWER_MAX_S, APP, DAY_S, MIDNIGHT_S, Died, Directory, body_of, call_lines, call_rows, measured, number_of
+from server import ANSWER_MAX_S, APP, DAY_S, MIDNIGHT_S, SOCKET, Died, Directory, body_of, call_lines, call_rows, measured, number_of
 from shim import SEEN, Shim
 
 # How often the process is killed under load, and in how many places of a start; the gate is content with few.
@@ -114,7 +114,7 @@ def killed_in_a_start_it_starts_again(binary, folder, library):
     """At each write, sync and name of a start, of packing days and of dropping one; every other time the power is cut there, too."""
     directory, outbox = aged(binary, folder / "start")
     aged_data = folder / "aged"
-    shutil.copytree(directory.data, aged_data)
+    shutil.copytree(directory.data, aged_data, ignore=SOCKET)
     shim = Shim(library, folder, "start", directory.data)
 
     def fresh():

@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import resource
+import shutil
 import signal
 import subprocess
 import time
@@ -20,6 +21,8 @@ JANUS = ("janus", "password-of-janus")
 DAY_S = 86400
 # A midnight in UTC.
 MIDNIGHT_S = 1_795_392_000
+# What is left of a server that was killed and cannot be copied: its socket for commands.
+SOCKET = shutil.ignore_patterns("control")
 # Longer than any answer takes that comes at all, on a machine that has much else to do.
 ANSWER_MAX_S = 60
 
