@@ -11,6 +11,8 @@ ROOT = HERE.parent.parent
 # Each of the suite's tests asks more than this of the servers. That fewer statements arrived means that they were not asked.
 STATEMENTS_MIN = 500
 SUITE_MAX_S = 1200
+# They wait for answers most of the time, so that there may be more of them than cores.
+THREADS = "6"
 # Of generated histories, of which the store on ClickHouse is told a sixteenth: every one makes tables and asks some hundred times.
 CASES = "32"
 
@@ -20,6 +22,7 @@ def suite(layout, timezone="UTC"):
     with Cluster(layout, timezone=timezone) as cluster:
         before = [server.counters() for server in cluster.servers]
         environment = os.environ | {"ROLLBOOK_TEST_CLICKHOUSE": cluster.urls, "ROLLBOOK_TEST_CLICKHOUSE_CLUSTER": cluster.name,
+                                    "RUST_TEST_THREADS": THREADS,
                                     "PROPTEST_CASES": os.environ.get("PROPTEST_CASES", CASES)}
         command = [os.environ.get("CARGO", "cargo"), "test", "--locked", "--lib", "store::"]
         done = subprocess.run(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

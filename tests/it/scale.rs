@@ -69,6 +69,7 @@ struct Needs {
     values_s: f64,
     wire_bits_s: f64,
     embedded_cores: f64,
+    sample_cores: f64,
     embedded_bytes: f64,
     node_cores: f64,
     clickhouse_cores: f64,
@@ -97,6 +98,7 @@ impl Needs {
             embedded_cores: cores(
                 events_s * EMBEDDED_EVENT.value + questions_s * EMBEDDED_QUESTION.value + samples,
             ),
+            sample_cores: cores(samples),
             embedded_bytes: sessions
                 * DAYS.value
                 * (EMBEDDED_SESSION_B.value + EVENTS.value * EMBEDDED_EVENT_B.value),
@@ -159,6 +161,7 @@ const ROWS: &[Row] = &[
     ("measured values a second, mean", |needs| human(needs.values_s)),
     ("network into rollbook, busiest", |needs| format!("{}bit/s", pad(&human(needs.wire_bits_s)))),
     ("**embedded**: cores at the busiest", |needs| human(whole(needs.embedded_cores, 1.0))),
+    ("… of them for measurements, in either store", |needs| tenths(needs.sample_cores)),
     ("records kept, sealed", |needs| bytes(needs.embedded_bytes)),
     ("measurements kept", |needs| bytes(needs.sample_bytes)),
     ("**ClickHouse**: cores of rollbook", |needs| human(whole(needs.node_cores, CORES_MIN))),
