@@ -58,7 +58,7 @@ impl Live {
 
     fn take(&mut self) -> anyhow::Result<()> {
         let new = (self.again)()?;
-        settings::refuse_plain(&new, self.listening)?;
+        settings::refuse_open(&new, self.listening)?;
         let acceptor = match (&self.tls, &new.tls) {
             (Some(_), Some(files)) => Some(tls::acceptor(&files.cert_file, &files.key_file)?),
             (_, _) => None,

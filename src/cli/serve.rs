@@ -60,7 +60,7 @@ pub(super) fn run(arguments: &Arguments, surroundings: &Surroundings) -> anyhow:
     runtime()?.block_on(async {
         let listener =
             listen::bind(config.listen).with_context(|| format!("cannot listen on {}", config.listen))?;
-        settings::refuse_plain(&config, listener.local_addr()?)?;
+        settings::refuse_open(&config, listener.local_addr()?)?;
         if let Some(first) = &first {
             begin(first, arguments.memory, &config, &listener, clock)?;
         }

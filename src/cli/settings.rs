@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail};
 
 use super::keys::{self, KeyPair};
 use super::{Surroundings, say};
@@ -239,16 +239,28 @@ pub(super) fn gate(config: &Config) -> Gate {
     }
 }
 
-/// Refuses to let others speak plain HTTP to the server, unless the settings say so: tokens, passwords and sessions
-/// would be there for everybody on the way.
-pub(super) fn refuse_plain(config: &Config, listening: SocketAddr) -> anyhow::Result<()> {
-    let is_of_this_machine = listening.ip().to_canonical().is_loopback();
-    ensure!(
-        is_of_this_machine || config.tls.is_some() || config.plain_http,
-        "others can reach {listening}, and what they send would not be encrypted: set `[tls]`; or set `plain_http = true` \
-         (ROLLBOOK_PLAIN_HTTP), if a proxy before it ends TLS or the network is trusted"
-    );
+/// Whether others than this machine speak plain HTTP to an address, and the settings do not say that this is meant.
+fn is_plain(config: &Config, listening: SocketAddr) -> bool {
+    !listening.ip().to_canonical().is_loopback() && config.tls.is_none() && !config.plain_http
+}
+
+/// Refuses to listen where others can reach what asks nobody for anything and encrypts nothing, unless the settings say so.
+pub(super) fn refuse_open(config: &Config, listening: SocketAddr) -> anyhow::Result<()> {
+    if let Some(app) = open_apps(config).next().filter(|_| is_plain(config, listening)) {
+        bail!(
+            "whoever reaches {listening} could write records of application {}, since it has trtc_unsigned = true, and over plain \
+             HTTP: give it a trtc_callback_key, or set `[tls]`; or set `plain_http = true` (ROLLBOOK_PLAIN_HTTP), if a proxy \
+             before it ends TLS or the network is trusted",
+            app.id
+        );
+    }
     Ok(())
+}
+
+/// Applications whose callbacks need no signature.
+fn open_apps(config: &Config) -> impl Iterator<Item = &ingest::App> {
+    let apps = config.accounts.iter().flat_map(|account| &account.apps);
+    apps.filter(|app| app.trtc_unsigned && app.trtc_callback_key.is_none())
 }
 
 /// Says what fits every setting and is still most likely not meant.
@@ -260,14 +272,18 @@ pub(super) fn doubts(config: &Config) -> Vec<String> {
     if config.accounts.iter().all(|account| account.apps.is_empty()) {
         doubts.push("no application is set, so nothing can be recorded or asked about".to_owned());
     }
-    let apps = config.accounts.iter().flat_map(|account| &account.apps);
-    for app in apps.filter(|app| app.trtc_unsigned && app.trtc_callback_key.is_none()) {
-        if !config.listen.ip().to_canonical().is_loopback() {
-            doubts.push(format!(
-                "whoever reaches {} can write records of application {}, since it has trtc_unsigned = true",
-                config.listen, app.id
-            ));
-        }
+    if is_plain(config, config.listen) {
+        doubts.push(format!(
+            "others can reach {} over plain HTTP, so that tokens and passwords can be read on the way: set `[tls]`, or \
+             `plain_http = true` if a proxy before it ends TLS or the network is trusted",
+            config.listen
+        ));
+    }
+    for app in open_apps(config).filter(|_| !config.listen.ip().to_canonical().is_loopback()) {
+        doubts.push(format!(
+            "whoever reaches {} can write records of application {}, since it has trtc_unsigned = true",
+            config.listen, app.id
+        ));
     }
     let (kept, asked) = (config.retention_days, config.limits.history_days);
     if kept != 0 && (asked == 0 || asked > kept) {

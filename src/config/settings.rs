@@ -91,7 +91,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("listen", Address, Is("127.0.0.1:9180"),
         "Where the server listens."),
     setting("plain_http", Switch, Is("false"),
-        "Let others than this machine speak plain HTTP to the server, since a proxy before it ends TLS or the network is trusted. Without it, and without `[tls]`, an address that others can reach is refused."),
+        "That others than this machine may speak plain HTTP to the server, since a proxy before it ends TLS or the network is trusted. Without it, and without `[tls]`, the start says what can be read on the way, and an address that others can reach is refused where an application has `trtc_unsigned`."),
     setting("data_dir", Path, Is("rollbook-data"),
         "Where the records are kept; relative to the working directory."),
     setting("store", OneOf(&["embedded"]), Is("embedded"),

@@ -102,31 +102,31 @@ fn what_is_written_is_for_its_owner_alone() {
 }
 
 #[test]
-fn others_may_speak_plain_http_only_where_it_says_so() {
+fn what_asks_nobody_and_is_not_encrypted_is_refused_to_others_unless_it_says_so() {
     let dir = temporary();
-    write(dir.path(), "s.toml", &settings(""));
+    let unsigned = settings("[[account.app]]\nsdk_app_id = 7\ntrtc_unsigned = true\n");
+    write(dir.path(), "s.toml", &unsigned);
     let serve = ["serve", "--config", "s.toml", "--memory", "--listen", "0.0.0.0:0"];
-    check(
-        dir.path(),
-        &serve,
-        1,
-        "what they send would not be encrypted: set `[tls]`; or set `plain_http = true`",
+    let refused = "could write records of application 7, since it has trtc_unsigned = true, and over plain HTTP: give it a \
+        trtc_callback_key, or set `[tls]`; or set `plain_http = true`";
+    check(dir.path(), &serve, 1, refused);
+    // Where everybody is asked for something it is told.
+    write(dir.path(), "s.toml", &settings(""));
+    let served = Served::start(dir.path(), &serve);
+    assert!(
+        served.said.contains("over plain HTTP, so that tokens and passwords can be read"),
+        "{}",
+        served.said
     );
-    // A first start leaves nothing behind that the next would take for settings.
-    check(dir.path(), &["serve", "--listen", "[::]:0"], 1, "plain_http");
-    assert!(!dir.path().join("rollbook-data").exists());
+    served.stop();
+    let served = Served::start(dir.path(), &serve[..4]);
+    assert!(!served.said.contains("plain HTTP"), "{}", served.said);
+    served.stop();
 
     let output =
         rollbook(dir.path()).args(serve).env("ROLLBOOK_PLAIN_HTTP", "maybe").output().expect("started");
     assert!(text(&output.stderr).contains("ROLLBOOK_PLAIN_HTTP: `plain_http` must be true or false"));
-    write(
-        dir.path(),
-        "s.toml",
-        &format!(
-            "plain_http = true\n{}",
-            settings("[[account.app]]\nsdk_app_id = 7\ntrtc_unsigned = true\n")
-        ),
-    );
+    write(dir.path(), "s.toml", &format!("plain_http = true\n{unsigned}"));
     let served = Served::start(dir.path(), &serve[..4]);
     assert!(!served.said.contains("trtc_unsigned"), "{}", served.said);
     served.stop();
