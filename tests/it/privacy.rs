@@ -39,13 +39,22 @@ fn holding(dir: &Path, word: &str) -> Vec<String> {
             says(&text)
         })
     };
-    let all = files(dir);
+    let all = contents(dir);
     assert!(!all.is_empty());
-    let holding = all.into_iter().filter(|path| {
-        let bytes = std::fs::read(path).expect("readable");
-        says(&bytes) || packed(&bytes)
-    });
-    holding.map(|path| path.display().to_string()).collect()
+    let holding = all.into_iter().filter(|(_, bytes)| says(bytes) || packed(bytes));
+    holding.map(|(path, _)| path.display().to_string()).collect()
+}
+
+/// All files and what is in them. A server that runs may put one in the place of another meanwhile: then all are read again.
+fn contents(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let read = |path: PathBuf| std::fs::read(&path).map(|bytes| (path, bytes));
+    loop {
+        match files(dir).into_iter().map(read).collect() {
+            Ok(all) => return all,
+            Err(error) if std::io::Error::kind(&error) == std::io::ErrorKind::NotFound => {}
+            Err(error) => panic!("readable: {error}"),
+        }
+    }
 }
 
 const ADDRESS: &str = "203.0.113.77";
