@@ -20,8 +20,8 @@ use super::settings::{FILE_NAME, Found, Where};
 use super::{Surroundings, say};
 use crate::clock::Clock;
 use crate::config;
-use crate::store::StoreError;
 use crate::store::embedded::{Copied, RESTORING, Snapshot};
+use crate::store::{StoreError, hex};
 
 /// Copy the store into a directory, also of a server that runs. Into a directory that holds an earlier backup only what has
 /// changed since is written.
@@ -375,8 +375,4 @@ fn copy(from: &mut dyn Read, to: &Path) -> anyhow::Result<(u64, String)> {
     }
     file.set_len(bytes).and_then(|()| file.sync_all()).with_context(cannot)?;
     Ok((bytes, hex(&digest.finalize())))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -22,7 +22,7 @@ use crate::ingest::export;
 use crate::records::quality::Series;
 use crate::records::{AppId, Event, Millis};
 use crate::store::embedded::EmbeddedOptions;
-use crate::store::{AnyStore, ExportQuery, Exported, Store as _, StoreError, What};
+use crate::store::{AnyStore, ExportQuery, Exported, Store as _, StoreError, What, hex};
 
 /// Copy everything of one store into the other: events and measurements of all applications, day by day. The embedded
 /// store is that of the data directory, and ClickHouse the one that `store.clickhouse` of the settings names, whichever
@@ -129,10 +129,6 @@ impl Side {
 /// Tells a copy between other stores apart, without saying where they are.
 fn digest_of_stores(config: &Config, way: &str) -> String {
     hex(&Sha256::digest(format!("{way} {:?}", config.store)))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// An application on a day: what is read at once. Ordered by day.

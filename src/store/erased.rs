@@ -12,7 +12,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
-use super::{Person, StoreError};
+use super::{Person, StoreError, hex};
 use crate::records::quality::Series;
 use crate::records::{AppId, Event, Millis, erase};
 
@@ -178,10 +178,6 @@ fn read(text: &str, file: &Path) -> Result<People, StoreError> {
     }
     people.latest = people.until.values().copied().max();
     Ok(people)
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn unhex(text: &str) -> Option<Hash> {

@@ -402,6 +402,11 @@ fn overlaps(begin: Millis, end: Option<Millis>, from_s: i64, to_s: i64, now: Mil
     begin.secs() <= to_s && end.unwrap_or(now).secs() >= from_s
 }
 
+/// Bytes in hexadecimal digits, as digests are written.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// The order of DescribeUserInfo: newest join first, then user, then latest leave first; what is still equal,
 /// by visit, so that pages never tear.
 fn session_order(a: &Session, b: &Session) -> Ordering {

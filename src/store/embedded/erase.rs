@@ -99,9 +99,7 @@ impl Writer<Records> {
             sums.write(index, &mut changes, &mut deltas)?;
             Ok((forgotten, changes, deltas))
         })?;
-        self.make_durable(&changes)?;
-        let mut state = self.shared.state.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-        deltas.into_iter().for_each(|delta| state.index.apply(delta));
+        self.keep(&changes, deltas)?;
         Ok(forgotten)
     }
 }
@@ -139,23 +137,13 @@ impl Batch<'_> {
             if let Some(event) = left {
                 self.set_single(*table, event, true)?;
             } else if *table == Table::Attributes {
-                self.fold_again_at(event)?;
+                self.fold_again_at((event.app, &event.room), &event.user, event.at)?;
             }
         }
         for (timeline, from, until) in again {
             self.cut_again(&timeline, from, until, None)?;
         }
         Ok(forgotten)
-    }
-
-    /// Has a user folded again in the lives that attributes were told in.
-    fn fold_again_at(&mut self, told: &Event) -> Result<(), StoreError> {
-        for call in self.calls_of_room(told.app, &told.room, told.at)? {
-            if self.knows(call, &told.user)? {
-                self.user(call, &told.user)?.dirty = true;
-            }
-        }
-        Ok(())
     }
 
     /// Takes a person out of one call; what must be cut again for it, if anything.

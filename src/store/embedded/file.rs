@@ -21,8 +21,7 @@ use super::pack::{self, Block, Row};
 use super::stream::unharmed;
 use super::users;
 use crate::records::AppId;
-use crate::store::StoreError;
-use crate::store::erased::hex;
+use crate::store::{StoreError, hex};
 
 /// The ending of a file that is not whole yet.
 pub(super) const MAKING: &str = "making";

@@ -12,8 +12,7 @@ use super::Embedded;
 use super::disk::Fault;
 use super::file::{DayFile, Moment};
 use super::stream::{Stream, Streamed, file_name};
-use crate::store::StoreError;
-use crate::store::erased::{self, hex};
+use crate::store::{StoreError, erased, hex};
 
 /// Where a copy is put together, in the data directory.
 pub(super) const MAKING: &str = "backup.making";

@@ -12,7 +12,7 @@ use super::keys::{self, Table, day};
 use crate::records::fold::{
     self, Admission, EventSet, Life, LifeEvents, Opening, Timeline, Walk, named_by, owner,
 };
-use crate::records::{Event, Kind, Millis};
+use crate::records::{AppId, Event, Kind, Millis};
 use crate::store::StoreError;
 
 const MIN: Millis = Millis(i64::MIN);
@@ -58,12 +58,23 @@ impl Batch<'_> {
         let (at, app, room, user) = (event.at, event.app, event.room.clone(), event.user.clone());
         self.attribute_days.insert(day(at));
         let admission = self.take_single(Table::Attributes, event)?;
-        for call in self.calls_of_room(app, &room, at)? {
-            if self.knows(call, &user)? {
-                self.user(call, &user)?.dirty = true;
+        self.fold_again_at((app, &room), &user, at)?;
+        Ok(admission)
+    }
+
+    /// Has a user folded again in each life of a room's name that contains a moment.
+    pub(super) fn fold_again_at(
+        &mut self,
+        (app, room): (AppId, &str),
+        user: &str,
+        at: Millis,
+    ) -> Result<(), StoreError> {
+        for call in self.calls_of_room(app, room, at)? {
+            if self.knows(call, user)? {
+                self.user(call, user)?.dirty = true;
             }
         }
-        Ok(admission)
+        Ok(())
     }
 
     /// A restart concerns each life of its media server that is open at that moment.

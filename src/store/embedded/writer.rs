@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::batch::{ChangesByDay, Files};
 use super::disk::Fault;
 use super::file::{Changes, DayFile, Joint, MAKING, pack_rows, put_in_place};
-use super::index::Index;
+use super::index::{Delta, Index};
 use super::keys::{Content, Key, Table};
 use super::parts::{self, Folded};
 use super::stream::{Shared, State, Streamed, unharmed};
@@ -394,10 +394,7 @@ impl Streamed for Records {
     ) -> Result<(Vec<Appended>, u64), StoreError> {
         let Folded { appended, changes, deltas } =
             writer.shared.with_files(|files, index| parts::fold(files, index, batches, writer.threads))?;
-        writer.make_durable(&changes)?;
-        let mut state = writer.shared.state.write().unwrap_or_else(PoisonError::into_inner);
-        deltas.into_iter().for_each(|delta| state.index.apply(delta));
-        drop(state);
+        writer.keep(&changes, deltas)?;
         let new = appended.iter().map(|part| part.new).sum();
         Ok((appended, new))
     }
@@ -429,9 +426,17 @@ impl Streamed for Records {
 }
 
 impl Writer<Records> {
+    /// Makes what a batch changes durable, and then known in the index.
+    pub(super) fn keep(&self, changes: &ChangesByDay, deltas: Vec<Delta>) -> Result<(), StoreError> {
+        self.make_durable(changes)?;
+        let mut state = self.shared.state.write().unwrap_or_else(PoisonError::into_inner);
+        deltas.into_iter().for_each(|delta| state.index.apply(delta));
+        Ok(())
+    }
+
     /// One commit a file. Of a batch that changes several files, the first commit holds also what it changes in
     /// the others, so that opening the files after a crash in between finishes it ([`finish_joint`](super::stream::finish_joint)).
-    pub(super) fn make_durable(&self, changes: &ChangesByDay) -> Result<(), StoreError> {
+    fn make_durable(&self, changes: &ChangesByDay) -> Result<(), StoreError> {
         let touched = || changes.iter().filter(|(_, changes)| !changes.is_empty());
         // The file with the most changes is the first, so that little is written twice.
         let Some((&first, most)) = touched().max_by_key(|(_, changes)| changes.len()) else { return Ok(()) };
