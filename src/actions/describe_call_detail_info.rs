@@ -9,7 +9,7 @@ use crate::records::quality::{Metric, Points};
 use crate::store::{SessionQuery, Store};
 use crate::wire::{ErrorCode, Fault, Fields, Json, Params, Text};
 
-use super::describe_user_info::{Asked, Bounds, asked, second, sessions, write_sessions};
+use super::describe_user_info::{Asked, Bounds, asked, room_for, second, sessions, write_sessions};
 use super::quality::{self, Stays};
 use super::{Context, database, question};
 
@@ -36,7 +36,7 @@ pub(super) async fn answer<S: Store>(context: &Context<'_, S>, params: &Params<'
     };
     let asked = asked(context, params, bounds)?;
     let sessions = sessions(context, &asked).await?;
-    let mut json = Json::fields(48 + 192 * sessions.len());
+    let mut json = Json::fields(16 + room_for(&sessions));
     write_sessions(&mut json, &sessions, context.now);
     json.raw(b",\"Data\":[");
     if let Some(metrics) = metrics {

@@ -2,11 +2,10 @@
 //! and its old name DescribeAbnormalEvent. Found by looking at what was measured, newest calls first, within bounds.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use crate::limits::{self, UNUSUAL_EVENTS_MAX, UNUSUAL_ROWS_MAX, UNUSUAL_VALUES_MAX};
-use crate::records::{AppId, Call, Session};
-use crate::store::{CallQuery, SessionQuery, Store};
+use crate::records::{AppId, Call};
+use crate::store::{CallQuery, SessionPage, SessionQuery, Store};
 use crate::wire::{ErrorCode, Fault, Fields, Json, Params};
 
 use super::quality::{self, Flow, Stays};
@@ -88,7 +87,7 @@ impl<S: Store> Search<'_, S> {
         let sessions = self.sessions(call, self.window, None, UNUSUAL_ROWS_MAX - self.rows + 1).await?;
         self.rows += sessions.len();
         let mut users: Vec<&String> = Vec::new();
-        for session in &sessions {
+        for session in sessions.iter() {
             if !users.contains(&&session.user) {
                 users.push(&session.user);
             }
@@ -165,7 +164,7 @@ impl<S: Store> Search<'_, S> {
         window: Window,
         users: Option<&[String]>,
         take: usize,
-    ) -> Result<Vec<Arc<Session>>, Fault> {
+    ) -> Result<SessionPage, Fault> {
         let query = SessionQuery {
             app: self.app,
             comm_id: &call.comm_id,

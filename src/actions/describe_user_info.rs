@@ -1,11 +1,9 @@
 //! DescribeUserInfo: the sessions of a call that overlap a window (contract section 9.1), and its old name
 //! DescribeUserInformation.
 
-use std::sync::Arc;
-
 use crate::limits;
 use crate::records::{AppId, Attr, CommId, Millis, Session, device_type};
-use crate::store::{SessionQuery, Store};
+use crate::store::{SessionPage, SessionQuery, Store};
 use crate::wire::{ErrorCode, Fault, Fields, Json, Params};
 
 use super::question::{self, Page, Window, WindowRules};
@@ -19,9 +17,9 @@ pub(super) async fn answer<S: Store>(context: &Context<'_, S>, params: &Params<'
         users: most_users,
         page_size: limits::PAGE_SIZE_MAX,
     };
-    let sessions = sessions(context, &asked(context, params, bounds)?).await?;
-    let mut json = Json::fields(32 + 192 * sessions.len());
-    write_sessions(&mut json, &sessions, context.now);
+    let page = sessions(context, &asked(context, params, bounds)?).await?;
+    let mut json = Json::fields(room_for(&page));
+    write_sessions(&mut json, &page, context.now);
     Ok(json.into_fields())
 }
 
@@ -68,9 +66,9 @@ pub(super) fn asked<S>(
 pub(super) async fn sessions<S: Store>(
     context: &Context<'_, S>,
     asked: &Asked,
-) -> Result<Vec<Arc<Session>>, Fault> {
+) -> Result<SessionPage, Fault> {
     if asked.users.as_ref().is_some_and(Vec::is_empty) {
-        return Ok(Vec::new());
+        return Ok(SessionPage::default());
     }
     let query = SessionQuery {
         app: asked.app,
@@ -87,25 +85,30 @@ pub(super) async fn sessions<S: Store>(
 }
 
 /// Writes `Total` and `UserList`.
-pub(super) fn write_sessions(json: &mut Json, sessions: &[Arc<Session>], now: Millis) {
+pub(super) fn write_sessions(json: &mut Json, page: &SessionPage, now: Millis) {
+    if let Some(rendering) = page.rendering() {
+        return json.raw(rendering);
+    }
+    let begin = json.written();
     json.raw(b"\"Total\":");
-    json.number(u64::try_from(sessions.len()).unwrap_or(u64::MAX));
+    json.number(u64::try_from(page.len()).unwrap_or(u64::MAX));
     json.raw(b",\"UserList\":[");
-    for (at, session) in sessions.iter().enumerate() {
+    for (at, session) in page.iter().enumerate() {
         if at > 0 {
             json.raw(b",");
         }
-        match session.left {
-            Some(left) => json.raw(session.rendering.get_or_make(|| {
-                let mut row = Json::with_capacity(192);
-                write_session(&mut row, session, left);
-                row.into_bytes().into_boxed_slice()
-            })),
-            // The user may have entered by a clock that is ahead of ours.
-            None => write_session(json, session, now.max(session.joined)),
-        }
+        // The user may have entered by a clock that is ahead of ours.
+        write_session(json, session, session.left.unwrap_or_else(|| now.max(session.joined)));
     }
     json.raw(b"]");
+    if page.iter().all(|session| session.left.is_some()) {
+        page.leave_rendering(json.since(begin).into());
+    }
+}
+
+/// The room for what is written of a page, in bytes.
+pub(super) fn room_for(page: &SessionPage) -> usize {
+    page.rendering().map_or_else(|| 48 + 192 * page.len(), <[u8]>::len)
 }
 
 fn write_session(json: &mut Json, session: &Session, left: Millis) {

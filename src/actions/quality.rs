@@ -130,7 +130,7 @@ mod tests {
     }
 
     fn session(joined: i64, left: Option<i64>) -> Session {
-        use crate::records::{Attrs, JoinSource, LeaveSource, Rendering};
+        use crate::records::{Attrs, JoinSource, LeaveSource};
         Session {
             room: "r".into(),
             user: "u".into(),
@@ -141,7 +141,6 @@ mod tests {
             leave_source: LeaveSource::Seen,
             leave_reason: None,
             attrs: Attrs::new(),
-            rendering: Rendering::default(),
         }
     }
 }

@@ -16,8 +16,6 @@ pub use device::device_type;
 pub use event::{Attr, Attrs, Event, Kind, Reason, ReasonClass, Track};
 pub use id::CommId;
 
-use std::sync::OnceLock;
-
 use serde::{Deserialize, Serialize};
 
 /// An application's number (`SdkAppId`). Its values have no bound below 2^64.
@@ -157,26 +155,4 @@ pub struct Session {
     pub leave_reason: Option<Reason>,
     /// Terminal, versions and addresses: the latest value of each.
     pub attrs: Attrs,
-    /// How a reader showed it last.
-    pub rendering: Rendering,
 }
-
-/// Bytes that whoever shows a session may leave with it, so that one that is asked for often is rendered once.
-/// No part of the record: any two are equal.
-#[derive(Debug, Clone, Default)]
-pub struct Rendering(OnceLock<Box<[u8]>>);
-
-impl Rendering {
-    /// What was left here, else what `render` makes. Only what can never change may be left.
-    pub fn get_or_make(&self, render: impl FnOnce() -> Box<[u8]>) -> &[u8] {
-        self.0.get_or_init(render)
-    }
-}
-
-impl PartialEq for Rendering {
-    fn eq(&self, _: &Rendering) -> bool {
-        true
-    }
-}
-
-impl Eq for Rendering {}

@@ -14,8 +14,8 @@ use super::news::{News, Told};
 use super::room::{self, Folded, Lives, Room};
 use super::{
     Appended, CallQuery, Counts, DayFigures, ExportQuery, Exported, Figures, Forgotten, Person, SampleQuery,
-    SessionQuery, Store, StoreError, Swept, UserCall, UserCallsQuery, UserQuery, UserSeen, UsersQuery, What,
-    call_order, figures_day, overlaps, sink_event, sink_samples,
+    SessionPage, SessionQuery, Store, StoreError, Swept, UserCall, UserCallsQuery, UserQuery, UserSeen,
+    UsersQuery, What, call_order, figures_day, overlaps, sink_event, sink_samples,
 };
 
 /// Everything in memory.
@@ -221,11 +221,11 @@ impl Store for Memory {
         Ok(appended)
     }
 
-    async fn sessions(&self, query: &SessionQuery<'_>) -> Result<Vec<Arc<Session>>, StoreError> {
+    async fn sessions(&self, query: &SessionQuery<'_>) -> Result<SessionPage, StoreError> {
         let state = self.read();
-        let Some(folded) = state.find(query.app, query.comm_id) else { return Ok(Vec::new()) };
+        let Some(folded) = state.find(query.app, query.comm_id) else { return Ok(SessionPage::default()) };
         if folded.call.last_evidence < query.horizon {
-            return Ok(Vec::new());
+            return Ok(SessionPage::default());
         }
         let asked = |session: &&Arc<Session>| {
             query.users.is_none_or(|users| users.contains(&session.user))

@@ -4,6 +4,7 @@ mod erased;
 mod memory;
 mod news;
 mod packed;
+mod session_page;
 mod room;
 pub mod clickhouse;
 pub mod embedded;
@@ -12,6 +13,7 @@ mod contract;
 
 pub use memory::Memory;
 pub use news::{NEWEST_MAX, News};
+pub use session_page::SessionPage;
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -35,7 +37,7 @@ pub trait Store: Send + Sync {
     fn sessions(
         &self,
         query: &SessionQuery<'_>,
-    ) -> impl Future<Output = Result<Vec<Arc<Session>>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<SessionPage, StoreError>> + Send;
 
     /// The calls of one application that were alive in a window: newest creation first (in seconds), then
     /// by room (numbers ascending before texts), then by id.
@@ -495,7 +497,7 @@ impl Store for AnyStore {
         each_store!(self, store => store.append(events).await)
     }
 
-    async fn sessions(&self, query: &SessionQuery<'_>) -> Result<Vec<Arc<Session>>, StoreError> {
+    async fn sessions(&self, query: &SessionQuery<'_>) -> Result<SessionPage, StoreError> {
         each_store!(self, store => store.sessions(query).await)
     }
 

@@ -274,7 +274,6 @@ mod tests {
             leave_source,
             leave_reason: reason.map(|class| Reason { class, raw: String::new() }),
             attrs: Default::default(),
-            rendering: Default::default(),
         };
         let stay = Stay { session: &session, told: "why <b>".into(), sign: 1_300 };
         let span = Span { from: 1_000, to: 2_000 };

@@ -65,6 +65,16 @@ impl Json {
         Fields(self.0)
     }
 
+    /// How many bytes were written.
+    pub fn written(&self) -> usize {
+        self.0.len()
+    }
+
+    /// What was written since [`Json::written`] was `begin`.
+    pub fn since(&self, begin: usize) -> &[u8] {
+        &self.0[begin..]
+    }
+
     /// Adds punctuation and names, as they are.
     pub fn raw(&mut self, bytes: &[u8]) {
         self.0.extend_from_slice(bytes);

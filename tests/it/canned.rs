@@ -7,13 +7,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rollbook::actions::{Account, Api, Key, Policy, Reply};
 use rollbook::limits::{Edition, Secret};
 use rollbook::records::quality::Series;
-use rollbook::records::{
-    AppId, Attr, Attrs, Call, CommId, Event, JoinSource, LeaveSource, Millis, Rendering, Session,
-};
+use rollbook::records::{AppId, Attr, Attrs, Call, CommId, Event, JoinSource, LeaveSource, Millis, Session};
 use rollbook::store::{
     Appended, CallQuery, Counts, ExportQuery, Exported, Figures, Forgotten, Memory, News, Person,
-    SampleQuery, SessionQuery, Store, StoreError, Swept, UserCall, UserCallsQuery, UserQuery, UserSeen,
-    UsersQuery,
+    SampleQuery, SessionPage, SessionQuery, Store, StoreError, Swept, UserCall, UserCallsQuery, UserQuery,
+    UserSeen, UsersQuery,
 };
 use rollbook::wire::sign::{self, Post};
 use rollbook::wire::{Body, Request};
@@ -63,7 +61,7 @@ impl Store for Canned {
         Err(StoreError::Refused("canned".into()))
     }
 
-    async fn sessions(&self, query: &SessionQuery<'_>) -> Result<Vec<Arc<Session>>, StoreError> {
+    async fn sessions(&self, query: &SessionQuery<'_>) -> Result<SessionPage, StoreError> {
         self.ask()?;
         let is_it = |call: &&(Call, Vec<Session>)| {
             let call = &call.0;
@@ -81,7 +79,7 @@ impl Store for Canned {
                 .then_with(|| a.user.cmp(&b.user))
                 .then_with(|| left(b).cmp(&left(a)))
         });
-        Ok(page(rows.into_iter().map(Arc::new).collect(), query.skip, query.take))
+        Ok(page(rows.into_iter().map(Arc::new).collect(), query.skip, query.take).into())
     }
 
     async fn calls(&self, query: &CallQuery<'_>) -> Result<Vec<Call>, StoreError> {
@@ -197,7 +195,6 @@ pub(crate) fn session(room: &str, user: &str, joined: i64, left: Option<i64>) ->
             (Attr::Terminal, "3".to_owned()),
             (Attr::UserType, "3".to_owned()),
         ]),
-        rendering: Rendering::default(),
     }
 }
 

@@ -12,11 +12,11 @@ use rollbook::http::{self, Bounds, Ids, Server, listen, tls};
 use rollbook::ingest::{App, Apps, ClientIpPolicy, Ingest, Janus};
 use rollbook::limits::{Edition, Secret};
 use rollbook::records::quality::Series;
-use rollbook::records::{AppId, Call, CommId, Event, Millis, Session};
+use rollbook::records::{AppId, Call, CommId, Event, Millis};
 use rollbook::store::{
     Appended, CallQuery, Counts, ExportQuery, Exported, Figures, Forgotten, Memory, News, Person,
-    SampleQuery, SessionQuery, Store, StoreError, Swept, UserCall, UserCallsQuery, UserQuery, UserSeen,
-    UsersQuery,
+    SampleQuery, SessionPage, SessionQuery, Store, StoreError, Swept, UserCall, UserCallsQuery, UserQuery,
+    UserSeen, UsersQuery,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -67,7 +67,7 @@ impl Store for Moody {
         self.memory.append(events).await
     }
 
-    async fn sessions(&self, query: &SessionQuery<'_>) -> Result<Vec<Arc<Session>>, StoreError> {
+    async fn sessions(&self, query: &SessionQuery<'_>) -> Result<SessionPage, StoreError> {
         self.check()?;
         self.memory.sessions(query).await
     }

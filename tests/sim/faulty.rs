@@ -3,14 +3,14 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rollbook::records::quality::Series;
-use rollbook::records::{AppId, Call, CommId, Event, Millis, Session};
+use rollbook::records::{AppId, Call, CommId, Event, Millis};
 use rollbook::store::{
     AnyStore, Appended, CallQuery, Counts, ExportQuery, Exported, Figures, Forgotten, Memory, News, Person,
-    SampleQuery, SessionQuery, Store, StoreError, Swept, UserCall, UserCallsQuery, UserQuery, UserSeen,
-    UsersQuery,
+    SampleQuery, SessionPage, SessionQuery, Store, StoreError, Swept, UserCall, UserCallsQuery, UserQuery,
+    UserSeen, UsersQuery,
 };
 
 /// How the next thing that is kept fails.
@@ -161,7 +161,7 @@ impl Store for Faulty {
         self.inner.forget(person, key).await
     }
 
-    async fn sessions(&self, query: &SessionQuery<'_>) -> Result<Vec<Arc<Session>>, StoreError> {
+    async fn sessions(&self, query: &SessionQuery<'_>) -> Result<SessionPage, StoreError> {
         self.asked()?;
         let horizon = query.horizon.max(self.floor());
         self.inner.sessions(&SessionQuery { horizon, ..*query }).await

@@ -13,7 +13,7 @@ pub use numbering::{Claim, seconds};
 pub use set::{Admission, EventSet};
 pub use stays::{Stay, Told, stays};
 
-use super::{AppId, Call, CommId, Event, Kind, LeaveSource, Millis, Rendering, Session};
+use super::{AppId, Call, CommId, Event, Kind, LeaveSource, Millis, Session};
 
 /// One room as one reporter sees it. Two servers that use the same room number in one application do not close
 /// each other's calls.
@@ -139,7 +139,6 @@ impl Life {
             leave_source,
             leave_reason: stay.leave_reason.clone(),
             attrs: stay.attrs.until(self.closed.map(|closed| closed.at)),
-            rendering: Rendering::default(),
         }
     }
 }

@@ -14,8 +14,8 @@ use crate::records::fold;
 use crate::records::{AppId, Call, CommId, Event, Millis, Session};
 use crate::store::room::{self, Folded, Room, Sought};
 use crate::store::{
-    CallQuery, Counts, DAY_S, DayFigures, Figures, SessionQuery, StoreError, UserCall, UserCallsQuery,
-    UserQuery, UserSeen, UsersQuery, call_order, figures_day, overlaps, session_order,
+    CallQuery, Counts, DAY_S, DayFigures, Figures, SessionPage, SessionQuery, StoreError, UserCall,
+    UserCallsQuery, UserQuery, UserSeen, UsersQuery, call_order, figures_day, overlaps, session_order,
 };
 
 /// Rows beyond which no page reaches.
@@ -58,7 +58,7 @@ fn alive(from_s: i64, to_s: i64, now: Millis) -> String {
 }
 
 /// The page that is asked for, of all sessions that are.
-fn on_page(mut sessions: Vec<Session>, query: &SessionQuery<'_>) -> Vec<Arc<Session>> {
+fn on_page(mut sessions: Vec<Session>, query: &SessionQuery<'_>) -> SessionPage {
     sessions.sort_by(session_order);
     let skip = usize::try_from(query.skip).unwrap_or(usize::MAX);
     sessions.into_iter().skip(skip).take(query.take).map(Arc::new).collect()
@@ -84,9 +84,9 @@ fn calls_in(calls: &[&Kept]) -> String {
 }
 
 impl Asker {
-    pub(super) async fn sessions(&self, query: &SessionQuery<'_>) -> Result<Vec<Arc<Session>>, StoreError> {
+    pub(super) async fn sessions(&self, query: &SessionQuery<'_>) -> Result<SessionPage, StoreError> {
         if query.from_s > query.to_s || query.users.is_some_and(<[String]>::is_empty) {
-            return Ok(Vec::new());
+            return Ok(SessionPage::default());
         }
         // Nearly always the id is right as it is and its second is that of the creation, whose day is known by it.
         if let Some((app, room, second)) = query.comm_id.parts().filter(|(app, _, _)| *app == query.app) {
@@ -100,7 +100,7 @@ impl Asker {
             Some(kept) if kept.call.last_evidence >= query.horizon => {
                 self.page(query, query.app, &kept.call.room, &kept.call.comm_id, kept.day).await
             }
-            Some(_) | None => Ok(Vec::new()),
+            Some(_) | None => Ok(SessionPage::default()),
         }
     }
 
@@ -112,7 +112,7 @@ impl Asker {
         room: &str,
         comm_id: &CommId,
         day: i64,
-    ) -> Result<Vec<Arc<Session>>, StoreError> {
+    ) -> Result<SessionPage, StoreError> {
         let call = format!(
             "day = {} AND app = {app} AND room = {} AND comm_id = {} AND twin = 0",
             sql::day(day),
@@ -126,7 +126,7 @@ impl Asker {
         }
         let shard = self.shards.of_room(app, room);
         match self.few(query, shard, &place).await? {
-            Some(few) if few.is_empty() => Ok(Vec::new()),
+            Some(few) if few.is_empty() => Ok(SessionPage::default()),
             // Evidence of a session is evidence of its call.
             Some(few)
                 if few
@@ -138,7 +138,7 @@ impl Asker {
             Some(few) => {
                 let calls = self.kept(shard, &call).await?;
                 let is_shown = calls.iter().any(|kept| kept.call.last_evidence >= query.horizon);
-                Ok(if is_shown { on_page(few, query) } else { Vec::new() })
+                Ok(if is_shown { on_page(few, query) } else { SessionPage::default() })
             }
             None => self.page_of_many(query, shard, &call, &place).await,
         }
@@ -193,7 +193,7 @@ impl Asker {
         shard: usize,
         call: &str,
         place: &str,
-    ) -> Result<Vec<Arc<Session>>, StoreError> {
+    ) -> Result<SessionPage, StoreError> {
         let shown = format!(
             "(SELECT count() FROM ({}) WHERE deleted = 0 AND last_evidence_ms >= {}) > 0",
             newest(&CALLS, "last_evidence_ms", call),
@@ -214,7 +214,7 @@ impl Asker {
             columns = rows::SESSION_COLUMNS,
         );
         let answer = self.shards.ask(shard, sql).await?;
-        answer_rows(&answer).all(|row| rows::read_session(row).map(Arc::new))
+        Ok(answer_rows(&answer).all(|row| rows::read_session(row).map(Arc::new))?.into())
     }
 
     /// The calls that a condition on their identity picks.

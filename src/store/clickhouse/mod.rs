@@ -34,11 +34,12 @@ use self::shards::Shards;
 use super::news::{News, Told};
 use super::{
     Appended, CallQuery, Counts, ExportQuery, Exported, Figures, Forgotten, OnCommit, Person, SampleQuery,
-    SessionQuery, Store, StoreError, Swept, UserCall, UserCallsQuery, UserQuery, UserSeen, UsersQuery,
+    SessionPage, SessionQuery, Store, StoreError, Swept, UserCall, UserCallsQuery, UserQuery, UserSeen,
+    UsersQuery,
 };
 use crate::limits::Secret;
 use crate::records::quality::Series;
-use crate::records::{AppId, Call, CommId, Event, Millis, Session};
+use crate::records::{AppId, Call, CommId, Event, Millis};
 
 /// Where the servers are, and how they are used.
 #[derive(Clone)]
@@ -255,7 +256,7 @@ impl Store for ClickHouse {
         Ok(appended)
     }
 
-    async fn sessions(&self, query: &SessionQuery<'_>) -> Result<Vec<Arc<Session>>, StoreError> {
+    async fn sessions(&self, query: &SessionQuery<'_>) -> Result<SessionPage, StoreError> {
         self.asker().await?.sessions(query).await
     }
 

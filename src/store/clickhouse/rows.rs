@@ -7,8 +7,8 @@ use super::sql::{Row, Rows};
 use crate::records::fold::{Life, Timeline};
 use crate::records::quality::Flow;
 use crate::records::{
-    AppId, Attr, Attrs, Call, CommId, Event, JoinSource, Kind, LeaveSource, Millis, Reason, Rendering,
-    Session, device_type,
+    AppId, Attr, Attrs, Call, CommId, Event, JoinSource, Kind, LeaveSource, Millis, Reason, Session,
+    device_type,
 };
 use crate::store::packed::{self, decode, encode};
 use crate::store::room::Folded;
@@ -218,8 +218,7 @@ pub(super) fn read_session(rows: &mut Rows<'_>) -> Result<Session, StoreError> {
     let (room, user) = (rows.text()?, rows.text()?);
     let (joined, left) = (Millis(rows.i64()?), rows.maybe_i64()?.map(Millis));
     let SessionBody { visit, join_source, leave_source, leave_reason, attrs } = decode(rows.bytes()?)?;
-    let rendering = Rendering::default();
-    Ok(Session { room, user, visit, joined, join_source, left, leave_source, leave_reason, attrs, rendering })
+    Ok(Session { room, user, visit, joined, join_source, left, leave_source, leave_reason, attrs })
 }
 
 /// Passes over [`SESSION_COLUMNS`].

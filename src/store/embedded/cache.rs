@@ -7,7 +7,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::index::CallRef;
-use crate::records::{AppId, CommId, Millis, Session};
+use crate::records::{AppId, CommId, Millis};
+use crate::store::SessionPage;
 
 /// Sessions that are kept, some 900 bytes each with what was rendered of them. When there are more, the cache begins anew.
 const SESSIONS_MAX: usize = 25_000;
@@ -17,7 +18,9 @@ const SESSIONS_MAX: usize = 25_000;
 pub(super) struct Cached {
     pub(super) app: AppId,
     pub(super) last_evidence: Millis,
-    pub(super) sessions: Vec<Arc<Session>>,
+    /// The latest join and the earliest leave, where all have left: a window that reaches both meets all of them.
+    pub(super) reach: Option<(Millis, Millis)>,
+    pub(super) sessions: SessionPage,
     /// All of them; else only the newest.
     pub(super) is_whole: bool,
 }

@@ -34,7 +34,6 @@ mod writer;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::disk::Fault;
@@ -47,10 +46,11 @@ use super::erased::Erased;
 use super::news::{News, Told};
 use super::{
     Appended, CallQuery, Counts, ExportQuery, Exported, Figures, Forgotten, OnCommit, Person, SampleQuery,
-    SessionQuery, Store, StoreError, Swept, UserCall, UserCallsQuery, UserQuery, UserSeen, UsersQuery, What,
+    SessionPage, SessionQuery, Store, StoreError, Swept, UserCall, UserCallsQuery, UserQuery, UserSeen,
+    UsersQuery, What,
 };
 use crate::records::quality::Series;
-use crate::records::{AppId, Call, CommId, Event, Millis, Session};
+use crate::records::{AppId, Call, CommId, Event, Millis};
 
 /// How the store runs.
 #[derive(Clone, Default)]
@@ -199,7 +199,7 @@ impl Store for Embedded {
         Ok(appended)
     }
 
-    async fn sessions(&self, query: &SessionQuery<'_>) -> Result<Vec<Arc<Session>>, StoreError> {
+    async fn sessions(&self, query: &SessionQuery<'_>) -> Result<SessionPage, StoreError> {
         self.records.shared.ask(|reader| reader.sessions(query))
     }
 

@@ -15,8 +15,8 @@ use super::values::{self, CallRow, Listed};
 use crate::records::fold;
 use crate::records::{AppId, Call, CommId, Event, Millis, Session};
 use crate::store::{
-    CallQuery, ExportQuery, Exported, SessionQuery, StoreError, UserQuery, What, call_order, export_order,
-    export_session_order, overlaps, session_order, sink_event,
+    CallQuery, ExportQuery, Exported, SessionPage, SessionQuery, StoreError, UserQuery, What, call_order,
+    export_order, export_session_order, overlaps, session_order, sink_event,
 };
 
 /// The tables of events that belong to no call's row.
@@ -178,15 +178,15 @@ impl Reader<'_> {
         Ok(found.map(|(_, row)| self.call(&row)))
     }
 
-    pub(super) fn sessions(&self, query: &SessionQuery<'_>) -> Result<Vec<Arc<Session>>, StoreError> {
+    pub(super) fn sessions(&self, query: &SessionQuery<'_>) -> Result<SessionPage, StoreError> {
         let cached = self.index.cache.get(query.comm_id).filter(|cached| cached.app == query.app);
         if let Some(page) = cached.and_then(|cached| cached.page(query)) {
             return Ok(page);
         }
-        let Some((at, row)) = self.find(query.app, query.comm_id)? else { return Ok(Vec::new()) };
-        let Some(call) = self.of_call(at, &row)? else { return Ok(Vec::new()) };
+        let Some((at, row)) = self.find(query.app, query.comm_id)? else { return Ok(SessionPage::default()) };
+        let Some(call) = self.of_call(at, &row)? else { return Ok(SessionPage::default()) };
         if row.listed && row.life.last_evidence < query.horizon {
-            return Ok(Vec::new());
+            return Ok(SessionPage::default());
         }
         if row.listed && query.users.is_none() {
             return self.sessions_of_large(&call, query);
@@ -197,8 +197,7 @@ impl Reader<'_> {
         };
         sessions.sort_unstable_by(session_order);
         let sessions = sessions.into_iter().map(Arc::new).collect();
-        let last_evidence = row.life.last_evidence;
-        let found = Arc::new(Cached { app: query.app, last_evidence, sessions, is_whole: true });
+        let found = Arc::new(Cached::new(&call, query, sessions, true));
         if !row.listed {
             self.keep(&call, query, &found);
         }
@@ -211,20 +210,19 @@ impl Reader<'_> {
         &self,
         call: &OfCall<'_>,
         query: &SessionQuery<'_>,
-    ) -> Result<Vec<Arc<Session>>, StoreError> {
+    ) -> Result<SessionPage, StoreError> {
         let skip = usize::try_from(query.skip).unwrap_or(usize::MAX);
         let take = skip.saturating_add(query.take);
         if take <= NEWEST_KEPT_MAX && call.newest_join()? <= Some(query.to_s) {
             let newest = SessionQuery { from_s: i64::MIN, to_s: i64::MAX, take, ..*query };
             let sessions = call.listed(&newest, 0)?;
-            let last_evidence = call.row.life.last_evidence;
-            let found = Arc::new(Cached { app: query.app, last_evidence, sessions, is_whole: false });
+            let found = Arc::new(Cached::new(call, query, sessions, false));
             if let Some(page) = found.page(query) {
                 self.keep(call, query, &found);
                 return Ok(page);
             }
         }
-        call.listed(query, skip)
+        Ok(call.listed(query, skip)?.into())
     }
 
     /// Under the id it goes by now; another may come to mean another call.
@@ -439,16 +437,41 @@ impl Reader<'_> {
 }
 
 impl Cached {
+    fn new(
+        call: &OfCall<'_>,
+        query: &SessionQuery<'_>,
+        sessions: Vec<Arc<Session>>,
+        is_whole: bool,
+    ) -> Cached {
+        let latest_join = sessions.iter().map(|session| session.joined).max();
+        let earliest_leave = sessions.iter().map(|session| session.left).min().flatten();
+        Cached {
+            app: query.app,
+            last_evidence: call.row.life.last_evidence,
+            reach: latest_join.zip(earliest_leave),
+            sessions: sessions.into(),
+            is_whole,
+        }
+    }
+
     /// The page that a question asks for; `None` where only the listing knows it.
-    fn page(&self, query: &SessionQuery<'_>) -> Option<Vec<Arc<Session>>> {
+    fn page(&self, query: &SessionQuery<'_>) -> Option<SessionPage> {
         if self.last_evidence < query.horizon {
-            return Some(Vec::new());
+            return Some(SessionPage::default());
+        }
+        let all_meet = query.users.is_none()
+            && self.reach.is_some_and(|(latest_join, earliest_leave)| {
+                overlaps(latest_join, Some(earliest_leave), query.from_s, query.to_s, query.now)
+            });
+        let are_all = query.take == self.sessions.len() || self.is_whole && query.take > self.sessions.len();
+        if all_meet && are_all && query.skip == 0 {
+            return Some(self.sessions.clone());
         }
         let skip = usize::try_from(query.skip).unwrap_or(usize::MAX);
         if !self.is_whole {
             let newest = self.sessions.get(..skip.saturating_add(query.take))?;
             let all_meet = query.users.is_none() && newest.iter().all(|session| meets(session, query));
-            return all_meet.then(|| newest[skip..].to_vec());
+            return all_meet.then(|| newest[skip..].to_vec().into());
         }
         let asked = |session: &&Arc<Session>| {
             meets(session, query) && query.users.is_none_or(|users| users.contains(&session.user))

@@ -7,7 +7,7 @@ use super::cast::{self, Cast, Member};
 use super::finding::Seen;
 use crate::records::quality::{GAP_MS_MAX, Metric, Points, Series, metrics};
 use crate::records::{Call, CommId, Event, Millis, ReasonClass, Session};
-use crate::store::{SampleQuery, SessionQuery, Store, UserQuery};
+use crate::store::{SampleQuery, SessionPage, SessionQuery, Store, UserQuery};
 use crate::web::lanes::Span;
 use crate::web::query::Query;
 use crate::web::score::{self, Runs};
@@ -121,7 +121,7 @@ pub(in crate::web) async fn sessions_of<S: Store>(
     context: &Context<'_, S>,
     call: &Call,
     users: Option<&[String]>,
-) -> Result<Vec<Arc<Session>>, Trouble> {
+) -> Result<SessionPage, Trouble> {
     let query = SessionQuery {
         app: call.app,
         comm_id: &call.comm_id,
@@ -213,8 +213,8 @@ impl Story {
     ) -> Result<Vec<Person>, Trouble> {
         let names: Vec<String> = members.iter().map(|member| member.user.clone()).collect();
         let mut sessions: BTreeMap<String, Vec<Arc<Session>>> = BTreeMap::new();
-        for session in sessions_of(context, &self.call, Some(&names)).await? {
-            sessions.entry(session.user.clone()).or_default().push(session);
+        for session in sessions_of(context, &self.call, Some(&names)).await?.iter() {
+            sessions.entry(session.user.clone()).or_default().push(Arc::clone(session));
         }
         let rest = members.iter().filter(|member| member.graded.is_none());
         let rest: Vec<String> = rest.map(|member| member.user.clone()).collect();
@@ -275,7 +275,7 @@ pub(in crate::web) async fn flows<S: Store>(
     }
     let sessions = sessions_of(context, call, Some(users)).await?;
     let mut stays: BTreeMap<&str, Vec<(i64, i64)>> = BTreeMap::new();
-    for session in &sessions {
+    for session in sessions.iter() {
         let left = session.left.unwrap_or(context.now.max(session.joined));
         stays.entry(&session.user).or_default().push((session.joined.secs(), left.secs()));
     }

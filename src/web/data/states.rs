@@ -195,7 +195,6 @@ mod tests {
                 leave_source: source,
                 leave_reason: Some(Reason { class, raw: String::new() }),
                 attrs: Default::default(),
-                rendering: Default::default(),
             })
         };
         let sessions = [

@@ -2,13 +2,12 @@
 //! calls of the last hour. Everything is bounded; where a bound was met, [`Now::is_whole`] says so.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
 
 use super::super::score::{self, Grade};
 use super::super::{Trouble, call::ByPeer};
 use crate::records::quality::{GAP_MS_MAX, Metric, Points, Series, metrics};
-use crate::records::{AppId, Call, CommId, Event, Millis, Session};
-use crate::store::{CallQuery, NEWEST_MAX, SampleQuery, SessionQuery, Store, UserQuery};
+use crate::records::{AppId, Call, CommId, Event, Millis};
+use crate::store::{CallQuery, NEWEST_MAX, SampleQuery, SessionPage, SessionQuery, Store, UserQuery};
 
 /// Minutes of history.
 pub(super) const MINUTES: usize = 60;
@@ -110,7 +109,7 @@ pub(super) struct Memory {
 struct Kept {
     evidence: (Millis, Option<Millis>),
     read: Millis,
-    sessions: Arc<[Arc<Session>]>,
+    sessions: SessionPage,
 }
 
 /// Where to look.
@@ -124,13 +123,13 @@ pub(super) struct Scope<'a, S> {
 /// A call with its sessions.
 struct Attended {
     call: Call,
-    sessions: Arc<[Arc<Session>]>,
+    sessions: SessionPage,
     /// Those who are inside, once each and in order; nobody, if it is over.
     inside: Vec<String>,
 }
 
 impl Attended {
-    fn new(call: Call, sessions: Arc<[Arc<Session>]>) -> Attended {
+    fn new(call: Call, sessions: SessionPage) -> Attended {
         let open = sessions.iter().filter(|session| call.ended.is_none() && session.left.is_none());
         let users: BTreeSet<&str> = open.map(|session| session.user.as_str()).collect();
         let inside = users.into_iter().map(str::to_owned).collect();
@@ -295,7 +294,7 @@ impl<S: Store> Scope<'_, S> {
     }
 
     /// The sessions of a call, as they were where nothing newer is known of it.
-    async fn sessions(&self, memory: &mut Memory, call: &Call) -> Result<Arc<[Arc<Session>]>, Trouble> {
+    async fn sessions(&self, memory: &mut Memory, call: &Call) -> Result<SessionPage, Trouble> {
         let evidence = (call.last_evidence, call.ended);
         let is_fresh = |kept: &&Kept| {
             // At the second of the newest evidence more of it may still come.
@@ -303,7 +302,7 @@ impl<S: Store> Scope<'_, S> {
             is_settled && kept.evidence == evidence && self.now.0 - kept.read.0 < KEPT_MS
         };
         if let Some(kept) = memory.sessions.get(&call.comm_id).filter(is_fresh) {
-            return Ok(Arc::clone(&kept.sessions));
+            return Ok(kept.sessions.clone());
         }
         let query = SessionQuery {
             app: self.app,
@@ -316,8 +315,8 @@ impl<S: Store> Scope<'_, S> {
             now: self.now,
             horizon: self.horizon,
         };
-        let sessions: Arc<[Arc<Session>]> = self.store.sessions(&query).await?.into();
-        let kept = Kept { evidence, read: self.now, sessions: Arc::clone(&sessions) };
+        let sessions = self.store.sessions(&query).await?;
+        let kept = Kept { evidence, read: self.now, sessions: sessions.clone() };
         memory.sessions.insert(call.comm_id.clone(), kept);
         Ok(sessions)
     }
@@ -399,7 +398,8 @@ impl<S: Store> Scope<'_, S> {
     }
 
     fn minutes(&self, memory: &Memory, all: &[Attended]) -> Vec<Minute> {
-        let stays = all.iter().flat_map(|one| &*one.sessions).map(|session| (session.joined, session.left));
+        let stays =
+            all.iter().flat_map(|one| one.sessions.iter()).map(|session| (session.joined, session.left));
         let users = trend(self.now, stays);
         let rooms = trend(self.now, all.iter().map(|one| (one.call.created, one.call.ended)));
         let starts = starts(self.now);

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::sync::Arc;
 
 use crate::limits::DAY_S;
 use crate::records::{AppId, Attr, Call, Session, device_type};
@@ -247,10 +246,10 @@ impl Tally {
             now,
             horizon: context.horizon(),
         };
-        let sessions: Vec<Arc<Session>> = context.store.sessions(&query).await?;
+        let sessions = context.store.sessions(&query).await?;
         self.day.is_whole &= sessions.len() < SESSIONS_MAX;
         let mut all = Attendance::new();
-        for session in &sessions {
+        for session in sessions.iter() {
             all.entry(&session.user).or_default().push(session);
             if self.has(session.joined.secs()) {
                 let entry = Part { entries: 1, ..Part::default() };

@@ -246,7 +246,6 @@ prop_compose! {
             last_evidence: Millis(joined),
         };
         let session = Session {
-            rendering: Default::default(),
             room,
             user,
             visit,
@@ -281,7 +280,6 @@ fn shown(events: &[Event]) -> (Call, Session) {
         last_evidence: created.at,
     };
     let session = Session {
-        rendering: Default::default(),
         room: join.room.clone(),
         user: join.user.clone(),
         visit: join.visit.clone(),
