@@ -83,7 +83,7 @@ impl Told {
         }
         let newest = |mut events: Vec<&Event>| {
             if events.len() > NEWEST_MAX {
-                events.sort_unstable_by(|a, b| b.cmp(a));
+                events.select_nth_unstable_by(NEWEST_MAX, |a, b| b.cmp(a));
                 events.truncate(NEWEST_MAX);
             }
             events.into_iter().cloned().collect()

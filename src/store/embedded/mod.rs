@@ -57,7 +57,7 @@ use crate::records::{AppId, Call, CommId, Event, Millis};
 pub struct EmbeddedOptions {
     /// A monotonic clock, to tell how long commits take.
     pub monotonic: Option<fn() -> Duration>,
-    /// Much is written at a time, and little asked: caches may be larger.
+    /// Much is written at a time, and little asked: caches may be larger, and what is new is told to nobody.
     pub bulk: bool,
     /// Lets tests break the disk.
     pub fault: Fault,
@@ -94,6 +94,8 @@ pub struct Embedded {
     samples: Stream<Samples>,
     erased: Erased,
     news: News,
+    /// Nobody looks on, see [`EmbeddedOptions::bulk`].
+    is_bulk: bool,
     /// Held until the process ends, so that no second one opens the directory.
     _lock: File,
 }
@@ -107,10 +109,12 @@ impl Embedded {
     pub fn open(dir: &Path, options: EmbeddedOptions) -> Result<Embedded, StoreError> {
         let lock = lock(dir)?;
         whole(dir)?;
+        let is_bulk = options.bulk;
         let erased = Erased::open(dir)?;
         let records = Stream::open(dir, options.clone())?;
         let samples = Stream::open(dir, options)?;
-        Ok(Embedded { dir: dir.to_owned(), records, samples, erased, news: News::default(), _lock: lock })
+        let news = News::default();
+        Ok(Embedded { dir: dir.to_owned(), records, samples, erased, news, is_bulk, _lock: lock })
     }
 
     /// Packs the days that are over for so long that little more is expected of them: those before
@@ -190,7 +194,7 @@ impl Store for Embedded {
             if events.is_empty() {
                 return Ok(Appended { new: 0, duplicate: erased });
             }
-            let told = Told::of_events(&events);
+            let told = if self.is_bulk { Told::default() } else { Told::of_events(&events) };
             (self.records.append(events)?, told, erased)
         };
         let mut appended = answered(answer).await?;
