@@ -4,14 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use crate::records::erase;
-use crate::records::fold::{self, Admission, EventSet, Timeline};
+use crate::records::fold::{self, Admission, EventSet};
 use crate::records::quality::{self, Flow, Measure, Points, Series};
 use crate::records::{AppId, Call, CommId, Event, Kind, Millis, Session};
 
 use super::erased::Erased;
 use super::news::{News, Told};
-use super::room::{self, Folded, Lives, Room};
+use super::room::{self, Folded, Lives, Room, take_out};
 use super::{
     Appended, CallQuery, Counts, DayFigures, ExportQuery, Exported, Figures, Forgotten, Person, SampleQuery,
     SessionPage, SessionQuery, Store, StoreError, Swept, UserCall, UserCallsQuery, UserQuery, UserSeen,
@@ -43,51 +42,6 @@ struct State {
 struct OfName {
     told: Room,
     folded: Lives,
-}
-
-impl OfName {
-    /// Takes a person out of what was told, life by life.
-    fn forget(&mut self, person: &Person, forgotten: &mut Forgotten) {
-        let mut timelines: BTreeMap<Timeline, Vec<Event>> = BTreeMap::new();
-        for Folded { life, sessions, events, .. } in &self.folded.calls {
-            let Some(timeline) = events.first().map(Timeline::of) else { continue };
-            let theirs = events.iter().filter(|event| person.is_in(event)).count();
-            let mut kept = events.clone();
-            if theirs > 0 {
-                forgotten.calls += 1;
-                forgotten.events += theirs as u64;
-                let begun =
-                    |session: &&Arc<Session>| session.user == person.user && session.joined <= person.until;
-                forgotten.sessions += sessions.iter().filter(begun).count() as u64;
-                kept = erase::from_life(life, &timeline, kept, &|event| person.is_in(event));
-            }
-            timelines.entry(timeline).or_default().extend(kept);
-        }
-        for orphan in &self.folded.orphans {
-            let is_theirs = person.is_in(orphan);
-            forgotten.events += u64::from(is_theirs);
-            let kept = if is_theirs { erase::nameless(orphan.clone()) } else { Some(orphan.clone()) };
-            timelines.entry(Timeline::of(orphan)).or_default().extend(kept);
-        }
-        timelines.retain(|_, events| !events.is_empty());
-        let sets = timelines.into_iter().map(|(timeline, events)| (timeline, EventSet::from_events(events)));
-        self.told.timelines = sets.collect();
-        forgotten.events += take_out(&mut self.told.attributes, person);
-    }
-}
-
-/// Takes a person's events out of a set; how many.
-fn take_out(events: &mut EventSet, person: &Person) -> u64 {
-    let mut theirs = 0;
-    let left = std::mem::take(events).into_vec().into_iter().filter_map(|event| {
-        if person.is_in(&event) {
-            theirs += 1;
-            return erase::nameless(event);
-        }
-        Some(event)
-    });
-    *events = EventSet::from_events(left);
-    theirs
 }
 
 impl State {
@@ -131,7 +85,7 @@ impl State {
         for name in names {
             let Some(room) = self.rooms.get_mut(&name) else { continue };
             let before = forgotten;
-            room.forget(person, &mut forgotten);
+            room.told.forget(&room.folded, person, &mut forgotten);
             if forgotten != before {
                 self.fold_again(&name);
             }

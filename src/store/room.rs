@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::session_order;
+use super::{Forgotten, Person, session_order};
 use crate::records::fold::{self, Admission, Claim, EventSet, Life, Timeline};
-use crate::records::{Call, CommId, Event, Kind, Millis, Session};
+use crate::records::{Call, CommId, Event, Kind, Millis, Session, erase};
 
 /// The events of one room's name: all its timelines, since they share its seconds and its attributes.
 #[derive(Debug, Default)]
@@ -95,6 +95,56 @@ impl Room {
         };
         Lives { calls: lives.into_iter().zip(seconds).map(folded).collect(), orphans }
     }
+}
+
+impl Room {
+    /// The events, those of one timeline together.
+    pub(super) fn events(&self) -> impl Iterator<Item = &Event> {
+        self.timelines.values().chain([&self.attributes]).flat_map(EventSet::as_slice)
+    }
+
+    /// Takes a person out of what was told, life by life. `lives` are what it folds to.
+    pub(super) fn forget(&mut self, lives: &Lives, person: &Person, forgotten: &mut Forgotten) {
+        let mut timelines: BTreeMap<Timeline, Vec<Event>> = BTreeMap::new();
+        for Folded { life, sessions, events, .. } in &lives.calls {
+            let Some(timeline) = events.first().map(Timeline::of) else { continue };
+            let theirs = events.iter().filter(|event| person.is_in(event)).count();
+            let mut kept = events.clone();
+            if theirs > 0 {
+                forgotten.calls += 1;
+                forgotten.events += theirs as u64;
+                let begun =
+                    |session: &&Arc<Session>| session.user == person.user && session.joined <= person.until;
+                forgotten.sessions += sessions.iter().filter(begun).count() as u64;
+                kept = erase::from_life(life, &timeline, kept, &|event| person.is_in(event));
+            }
+            timelines.entry(timeline).or_default().extend(kept);
+        }
+        for orphan in &lives.orphans {
+            let is_theirs = person.is_in(orphan);
+            forgotten.events += u64::from(is_theirs);
+            let kept = if is_theirs { erase::nameless(orphan.clone()) } else { Some(orphan.clone()) };
+            timelines.entry(Timeline::of(orphan)).or_default().extend(kept);
+        }
+        timelines.retain(|_, events| !events.is_empty());
+        let sets = timelines.into_iter().map(|(timeline, events)| (timeline, EventSet::from_events(events)));
+        self.timelines = sets.collect();
+        forgotten.events += take_out(&mut self.attributes, person);
+    }
+}
+
+/// Takes a person's events out of a set; how many.
+pub(super) fn take_out(events: &mut EventSet, person: &Person) -> u64 {
+    let mut theirs = 0;
+    let left = std::mem::take(events).into_vec().into_iter().filter_map(|event| {
+        if person.is_in(&event) {
+            theirs += 1;
+            return erase::nameless(event);
+        }
+        Some(event)
+    });
+    *events = EventSet::from_events(left);
+    theirs
 }
 
 impl Folded {
