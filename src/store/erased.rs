@@ -3,7 +3,7 @@
 //! Nobody's name is kept, only a keyed hash of it and until when events of that person are not taken any more. The file
 //! is read at start and written anew with each erasure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,8 @@ pub(super) const FILE_NAME: &str = "erased";
 /// Its first line: what it is, and in which form.
 const HEADING: &str = "rollbook erased 1";
 
-type Hash = [u8; 32];
+/// A keyed hash, and the key of it.
+pub(super) type Hash = [u8; 32];
 
 /// Who was erased, shared by whoever takes events and whoever erases.
 #[derive(Debug, Clone, Default)]
@@ -31,8 +32,9 @@ pub(super) struct Erased(Arc<RwLock<People>>);
 #[derive(Debug, Default)]
 pub(super) struct People {
     file: Option<PathBuf>,
-    /// What the hashes are keyed with; none before the first erasure.
-    key: Option<Hash>,
+    /// What the hashes are keyed with: none before the first erasure, and more than one only where several machines made
+    /// their first at the same time.
+    keys: BTreeSet<Hash>,
     until: BTreeMap<Hash, Millis>,
     /// The latest of them: what happened later is nobody's who was erased.
     latest: Option<Millis>,
@@ -62,8 +64,9 @@ impl Erased {
     /// From now on nothing is taken of somebody that happened until then. `key` is used if there is none yet.
     pub(super) fn add(&self, person: &Person, key: Hash) -> Result<(), StoreError> {
         self.change(|people| {
-            let key = *people.key.get_or_insert(key);
-            let until = people.until.entry(hash(key, person.app, &person.user)).or_insert(person.until);
+            let key = people.key_or(key);
+            people.keys.insert(key);
+            let until = people.until.entry(hash(&key, person.app, &person.user)).or_insert(person.until);
             *until = person.until.max(*until);
         })
     }
@@ -79,15 +82,36 @@ impl Erased {
     fn change(&self, change: impl FnOnce(&mut People)) -> Result<(), StoreError> {
         let mut people = self.0.write().unwrap_or_else(PoisonError::into_inner);
         change(&mut people);
-        people.latest = people.until.values().copied().max();
+        people.set_latest();
         people.write()
     }
 }
 
 impl People {
+    /// Those of whom rows tell, each a key, the hash with it, and until when.
+    pub(super) fn of(rows: impl IntoIterator<Item = (Hash, Hash, Millis)>) -> People {
+        let mut people = People::default();
+        for (key, hash, until) in rows {
+            people.keys.insert(key);
+            let known = people.until.entry(hash).or_insert(until);
+            *known = until.max(*known);
+        }
+        people.set_latest();
+        people
+    }
+
+    /// The key for the next hash: `fresh` if there is none yet.
+    pub(super) fn key_or(&self, fresh: Hash) -> Hash {
+        self.keys.first().copied().unwrap_or(fresh)
+    }
+
+    fn set_latest(&mut self) {
+        self.latest = self.until.values().copied().max();
+    }
+
     fn is_erased(&self, app: AppId, name: &str, at: Millis) -> bool {
-        let Some(key) = self.key else { return false };
-        self.until.get(&hash(key, app, name)).is_some_and(|until| at <= *until)
+        let until = |key: &Hash| self.until.get(&hash(key, app, name));
+        self.keys.iter().filter_map(until).any(|until| at <= *until)
     }
 
     /// Takes out of a batch what tells of people who were erased; how many events.
@@ -128,8 +152,8 @@ impl People {
 
     /// Writes the file anew, under another name until it is whole.
     fn write(&self) -> Result<(), StoreError> {
-        let (Some(file), Some(key)) = (&self.file, self.key) else { return Ok(()) };
-        let mut text = format!("{HEADING}\nkey {}\n", hex(&key));
+        let (Some(file), Some(key)) = (&self.file, self.keys.first()) else { return Ok(()) };
+        let mut text = format!("{HEADING}\nkey {}\n", hex(key));
         for (hash, until) in &self.until {
             text.push_str(&format!("{} {}\n", hex(hash), until.0));
         }
@@ -146,8 +170,9 @@ impl People {
     }
 }
 
-fn hash(key: Hash, app: AppId, name: &str) -> Hash {
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&key) else { return Hash::default() };
+/// What stands for a user.
+pub(super) fn hash(key: &Hash, app: AppId, name: &str) -> Hash {
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return Hash::default() };
     mac.update(&app.0.to_be_bytes());
     mac.update(name.as_bytes());
     mac.finalize().into_bytes().into()
@@ -167,20 +192,21 @@ fn read(text: &str, file: &Path) -> Result<People, StoreError> {
     for (number, line) in rest.lines().enumerate() {
         let (name, value) = line.split_once(' ').ok_or_else(|| broken(number))?;
         if name == "key" {
-            people.key = Some(unhex(value).ok_or_else(|| broken(number))?);
+            people.keys = BTreeSet::from([unhex(value).ok_or_else(|| broken(number))?]);
         } else {
             let until = value.parse().map_err(|_| broken(number))?;
             people.until.insert(unhex(name).ok_or_else(|| broken(number))?, Millis(until));
         }
     }
-    if people.key.is_none() && !people.until.is_empty() {
+    if people.keys.is_empty() && !people.until.is_empty() {
         return Err(StoreError::Corrupt(format!("{} has no key", file.display())));
     }
-    people.latest = people.until.values().copied().max();
+    people.set_latest();
     Ok(people)
 }
 
-fn unhex(text: &str) -> Option<Hash> {
+/// The bytes of hexadecimal digits.
+pub(super) fn unhex(text: &str) -> Option<Hash> {
     let mut bytes = Hash::default();
     if text.len() != 2 * bytes.len() || !text.is_ascii() {
         return None;

@@ -1,4 +1,4 @@
-"""The ClickHouse store against real servers: the contract suite on each kind of server, then faults, moving, and dashboards
+"""The ClickHouse store against real servers: the contract suite on each kind of server, then faults, erasing, moving, and dashboards
 against the real binary.
 
     .test/py-mainland/bin/python tests/clickhouse/run.py target/debug/rollbook [WORD…]
@@ -16,6 +16,7 @@ import traceback
 import contract
 import copying
 import dashboards
+import erasing
 import faults
 
 
@@ -25,7 +26,7 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     binary = str(pathlib.Path(sys.argv[1]).resolve())
     words = sys.argv[2:]
-    tests = [test for module in (contract, faults, copying, dashboards) for test in module.TESTS]
+    tests = [test for module in (contract, faults, erasing, copying, dashboards) for test in module.TESTS]
     tests = [test for test in tests if not words or any(word in test.__name__ for word in words)]
     passed = failed = 0
     for test in tests:

@@ -149,7 +149,7 @@ enum Outcome {
 
 /// Brings the records of rooms up to all events that are kept of them. Of each the new events are given; none: all of
 /// it is folded.
-async fn fold(
+pub(super) async fn fold(
     shards: &Arc<Shards>,
     shard: usize,
     mut waiting: BTreeMap<RoomName, Vec<&Event>>,

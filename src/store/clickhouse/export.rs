@@ -34,7 +34,8 @@ pub(super) fn days(store: &ClickHouse) -> Result<BTreeSet<(AppId, i64)>, StoreEr
         let shards = link.shards().await?;
         let mut days = BTreeSet::new();
         for table in [&EVENTS, &RESETS, &SAMPLES] {
-            let sql = format!("SELECT DISTINCT app, day FROM {}", table.name);
+            // Application 0 is nobody: its rows tell nothing.
+            let sql = format!("SELECT DISTINCT app, day FROM {} WHERE app != 0", table.name);
             for answer in shards.ask_all(&sql).await? {
                 days.extend(answer_rows(&answer).all(|row| Ok((AppId(row.u64()?), row.day()?)))?);
             }

@@ -90,8 +90,8 @@ const BATCH_VALUES: usize = 200_000;
 #[derive(Debug)]
 pub struct ClickHouse {
     link: Arc<Link>,
-    events: Line<Event, Appended>,
-    samples: Line<Series, ()>,
+    events: Line<Event, (Appended, Told)>,
+    samples: Line<Series, Told>,
     news: News,
     /// Where everything happens that waits for servers. Gone first when the store is dropped.
     runtime: Option<Runtime>,
@@ -106,15 +106,39 @@ struct Link {
 }
 
 impl Link {
-    async fn append(self: &Arc<Link>, batches: Vec<Vec<Event>>) -> Result<Vec<Appended>, StoreError> {
+    /// Keeps a group of batches; of each what the sender is told, and what others are.
+    async fn append(
+        self: &Arc<Link>,
+        mut batches: Vec<Vec<Event>>,
+    ) -> Result<Vec<(Appended, Told)>, StoreError> {
         let started = self.options.monotonic.map(|clock| clock());
-        let appended = append::append(&self.shards().await?, batches).await?;
+        let shards = self.shards().await?;
+        let people = forget::remembered(&shards).await?;
+        let erased: Vec<u64> = batches.iter_mut().map(|batch| people.filter(batch)).collect();
+        let told: Vec<Told> = batches.iter().map(|batch| Told::of_events(batch)).collect();
+        let mut appended = append::append(&shards, batches).await?;
         if let (Some(on_commit), Some(clock), Some(started)) =
             (&self.options.on_commit, self.options.monotonic, started)
         {
             on_commit(clock().saturating_sub(started), appended.iter().map(|part| part.new).sum());
         }
-        Ok(appended)
+        for (appended, erased) in appended.iter_mut().zip(erased) {
+            appended.duplicate += erased;
+        }
+        Ok(appended.into_iter().zip(told).collect())
+    }
+
+    /// Keeps the measurements of a group of senders; what others are told of each.
+    async fn append_samples(
+        self: &Arc<Link>,
+        mut batches: Vec<Vec<Series>>,
+    ) -> Result<Vec<Told>, StoreError> {
+        let shards = self.shards().await?;
+        let people = forget::remembered(&shards).await?;
+        batches.iter_mut().for_each(|batch| people.filter_samples(batch));
+        let told = batches.iter().map(|batch| Told::of_samples(batch)).collect();
+        samples::append(&shards, batches).await?;
+        Ok(told)
     }
 
     /// The servers by their shards. Found out when it is first needed; servers that did not answer then are asked
@@ -182,7 +206,7 @@ impl ClickHouse {
         );
         let samples = Line::begin(runtime.handle(), pace, BATCH_VALUES, Series::len, move |batches| {
             let link = Arc::clone(&samples);
-            async move { samples::append(&link.shards().await?, batches).await }
+            async move { link.append_samples(batches).await }
         });
         let store = ClickHouse { link, events, samples, news: News::default(), runtime: Some(runtime) };
         match store.wait(async |link: Arc<Link>| link.shards().await.map(drop)) {
@@ -209,6 +233,16 @@ impl ClickHouse {
     #[cfg(test)]
     pub(super) fn remove(&self) -> Result<(), StoreError> {
         self.wait(async |link: Arc<Link>| schema::remove(&link.options, &link.servers).await)
+    }
+
+    /// The tables that hold a text anywhere.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] where a server does not answer.
+    #[cfg(test)]
+    pub(super) fn tables_that_hold(&self, needle: &str) -> Result<Vec<&'static str>, StoreError> {
+        let needle = needle.to_owned();
+        self.wait(async move |link: Arc<Link>| forget::tables_that_hold(&link.shards().await?, &needle).await)
     }
 
     async fn asker(&self) -> Result<Asker, StoreError> {
@@ -250,8 +284,7 @@ impl Store for ClickHouse {
         if events.is_empty() {
             return Ok(Appended::default());
         }
-        let told = Told::of_events(&events);
-        let appended = self.events.give(events).await?;
+        let (appended, told) = self.events.give(events).await?;
         self.news.tell(told);
         Ok(appended)
     }
@@ -288,8 +321,7 @@ impl Store for ClickHouse {
         if series.iter().all(Series::is_empty) {
             return Ok(());
         }
-        let told = Told::of_samples(&series);
-        self.samples.give(series).await?;
+        let told = self.samples.give(series).await?;
         self.news.tell(told);
         Ok(())
     }
@@ -302,12 +334,13 @@ impl Store for ClickHouse {
         sweep::sweep(&self.link.shards().await?, horizon).await
     }
 
-    /// Records are folded again only when something is told of their room, and any other rollbook may be folding, so
-    /// this is not done behind their backs: it says what to run while none is.
-    async fn forget(&self, person: &Person, _: [u8; 32]) -> Result<Forgotten, StoreError> {
-        let place =
-            tables::Place { database: &self.link.options.database, cluster: &self.link.options.cluster };
-        Err(StoreError::Refused(forget::refusal(&place, person)))
+    async fn forget(&self, person: &Person, key: [u8; 32]) -> Result<Forgotten, StoreError> {
+        let shards = self.link.shards().await?;
+        forget::remember(&shards, person, key).await?;
+        let unique = u64::from_be_bytes(*key.first_chunk().unwrap_or(&[0; 8]));
+        let forgotten = forget::forget(&shards, person, unique).await?;
+        self.news.forget(person);
+        Ok(forgotten)
     }
 
     fn news(&self) -> &News {

@@ -16,8 +16,7 @@ use crate::store::{ExportQuery, Exported, SampleQuery, StoreError, sink_samples}
 const ROWS_MAX: usize = 200_000;
 
 /// Keeps the measurements of a group of senders.
-pub(super) async fn append(shards: &Arc<Shards>, batches: Vec<Vec<Series>>) -> Result<Vec<()>, StoreError> {
-    let senders = batches.len();
+pub(super) async fn append(shards: &Arc<Shards>, batches: Vec<Vec<Series>>) -> Result<(), StoreError> {
     let mut parts: Vec<(Row, usize)> = vec![(Row::default(), 0); shards.shards.len()];
     for series in batches.into_iter().flatten() {
         let shard = shards.of_room(series.flow.app, &series.flow.room);
@@ -36,7 +35,7 @@ pub(super) async fn append(shards: &Arc<Shards>, batches: Vec<Vec<Series>>) -> R
     for (shard, (part, _)) in parts.into_iter().enumerate() {
         shards.insert(shard, &SAMPLES, part.0).await?;
     }
-    Ok(vec![(); senders])
+    Ok(())
 }
 
 const COLUMNS: &str = "room, user, peer, connection, measure, at_ms, rank";

@@ -1,8 +1,10 @@
-//! The tables on the servers: made where there are none, refused where they are of a newer rollbook.
+//! The tables on the servers: made where there are none or fewer, refused where they are of a newer rollbook.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::task::JoinSet;
 
 use super::ClickHouseOptions;
 use super::server::{Failure, Server, Statement};
@@ -10,8 +12,8 @@ use super::sql::{self, Rows};
 use super::tables::{Place, TABLES, name};
 use crate::store::StoreError;
 
-/// The version of the tables that this rollbook makes and reads.
-const VERSION: u64 = 1;
+/// The version of the tables that this rollbook makes and reads. 2: `erased`.
+const VERSION: u64 = 2;
 
 /// How long it may take to make a table on all servers of a cluster.
 const CREATE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -40,7 +42,14 @@ struct About {
     tables: Option<(u64, BTreeSet<String>)>,
 }
 
-/// Asks every server what it is, and makes the tables where there are none.
+impl About {
+    /// It lacks tables: it has none, or those of an older rollbook.
+    fn is_behind(&self) -> bool {
+        self.tables.as_ref().is_none_or(|(version, _)| *version < VERSION)
+    }
+}
+
+/// Asks every server what it is, and makes the tables that are missing.
 pub(super) async fn prepare(
     options: &ClickHouseOptions,
     servers: &[Arc<Server>],
@@ -81,7 +90,7 @@ pub(super) async fn prepare(
             shards.len()
         )));
     }
-    if abouts.iter().any(|about| about.tables.is_none()) {
+    if abouts.iter().any(About::is_behind) {
         create(options, &abouts, &shards).await?;
     }
     let is_modern = abouts.iter().all(|about| about.is_modern);
@@ -205,14 +214,25 @@ async fn create(
 ) -> Result<(), StoreError> {
     let place = Place { database: &options.database, cluster: &options.cluster };
     let shards: Vec<&str> = shards.iter().map(String::as_str).collect();
-    let mut statements = vec![place.create_database()];
-    statements.extend(TABLES.iter().flat_map(|table| table.create(&place)));
-    // The last one, so that what has it has everything.
-    statements.push(place.create_meta());
-    for about in abouts.iter().filter(|about| about.tables.is_none()) {
-        for statement in &statements {
-            run(&about.server, statement.clone(), CREATE_TIMEOUT).await?;
+    let behind: Vec<&About> = abouts.iter().filter(|about| about.is_behind()).collect();
+    // Where there is a cluster, one server carries everything to all.
+    let makers = if options.cluster.is_empty() { behind.len() } else { 1 };
+    for about in behind.iter().take(makers) {
+        run(&about.server, place.create_database(), CREATE_TIMEOUT).await?;
+        let statements = TABLES.iter().flat_map(|table| table.create(&place));
+        let mut running: JoinSet<_> = statements
+            .map(|statement| {
+                let server = Arc::clone(&about.server);
+                async move { run(&server, statement, CREATE_TIMEOUT).await }
+            })
+            .collect();
+        while let Some(made) = running.join_next().await {
+            made.map_err(|_| StoreError::Unavailable("the store is being closed".to_owned()))??;
         }
+        // The last one, so that what has it has everything.
+        run(&about.server, place.create_meta(), CREATE_TIMEOUT).await?;
+    }
+    for about in behind {
         let insert = format!(
             "INSERT INTO {}.meta (version, shards) VALUES ({VERSION}, {})",
             name(&options.database),
@@ -227,7 +247,8 @@ async fn create(
 #[cfg(test)]
 pub(super) async fn remove(options: &ClickHouseOptions, servers: &[Arc<Server>]) -> Result<(), StoreError> {
     let place = Place { database: &options.database, cluster: &options.cluster };
-    for server in servers {
+    let droppers = if options.cluster.is_empty() { servers.len() } else { 1 };
+    for server in servers.iter().take(droppers) {
         run(server, place.drop_database(), CREATE_TIMEOUT).await?;
     }
     Ok(())

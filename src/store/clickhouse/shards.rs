@@ -146,6 +146,35 @@ impl Shards {
         outcome
     }
 
+    /// Asks whichever shard answers first of all.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] where none does.
+    pub(super) async fn ask_any(&self, sql: &str) -> Result<Bytes, StoreError> {
+        let mut outcome = self.ask(0, sql.to_owned()).await;
+        for shard in 1..self.shards.len() {
+            if outcome.is_ok() {
+                break;
+            }
+            outcome = self.ask(shard, sql.to_owned()).await;
+        }
+        outcome
+    }
+
+    /// Asks every replica of a shard.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] where one does not answer, or is not known yet.
+    pub(super) async fn ask_replicas(&self, shard: usize, sql: &str) -> Result<Vec<Bytes>, StoreError> {
+        let shard = &self.shards[shard];
+        let statement = self.statement(shard, sql.to_owned());
+        let mut answers = Vec::with_capacity(shard.replicas.len());
+        for server in &shard.replicas {
+            answers.push(server.run(statement.clone()).await.map_err(|failure| unavailable(&failure))?);
+        }
+        Ok(answers)
+    }
+
     /// Asks every shard at the same time; the answers in the order of shards.
     ///
     /// # Errors
@@ -238,7 +267,8 @@ impl Shards {
         }
     }
 
-    async fn pause(&self, length: Duration) {
+    /// Waits.
+    pub(super) async fn pause(&self, length: Duration) {
         // The timer is the store's: who asks may have none. A store that is being closed needs no pause.
         let _ = self.runtime().spawn(async move { tokio::time::sleep(length).await }).await;
     }

@@ -63,6 +63,11 @@ impl Told {
         self.rooms.get(name).into_iter().flat_map(BTreeMap::values)
     }
 
+    /// Whether an event is among them in these words.
+    pub(super) fn has(&self, name: &RoomName, digests: Digests) -> bool {
+        self.rooms.get(name).is_some_and(|events| events.contains_key(&digests))
+    }
+
     /// The restarts of a timeline's media server.
     pub(super) fn resets(&self, timeline: &Timeline) -> Vec<Millis> {
         let of_app = self.resets.get(&timeline.app).into_iter().flat_map(BTreeMap::values);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::shards::{Shards, rows as answer_rows};
 use super::sql::{self, Rows};
-use super::tables::{CALLS, EVENTS, ORPHANS, RESETS, SAMPLES, SESSIONS, Table};
+use super::tables::{CALLS, ERASED, EVENTS, ORPHANS, RESETS, SAMPLES, SESSIONS, Table};
 use crate::records::Millis;
 use crate::store::{StoreError, Swept};
 
@@ -44,7 +44,9 @@ async fn sweep_one(shards: &Arc<Shards>, shard: usize, horizon: Millis) -> Resul
     for table in [&SESSIONS, &CALLS] {
         drop_days(shards, shard, table, |day| day < horizon.day() && !kept_days.contains(&day)).await?;
     }
-    drop_days(shards, shard, &SAMPLES, |day| day < horizon.day()).await?;
+    for table in [&SAMPLES, &ERASED] {
+        drop_days(shards, shard, table, |day| day < horizon.day()).await?;
+    }
     Ok(calls)
 }
 

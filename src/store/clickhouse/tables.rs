@@ -238,8 +238,21 @@ pub(super) const SAMPLES: Table = Table {
     aliases: &[Alias("at", "toDateTime(intDiv(at_ms, 1000))", "when")],
 };
 
-/// All that hold records.
-pub(super) const TABLES: &[&Table] = &[&EVENTS, &RESETS, &CALLS, &SESSIONS, &ORPHANS, &SAMPLES];
+/// Who was erased, on every shard.
+pub(super) const ERASED: Table = Table {
+    name: "erased",
+    meaning: "Who was erased, on every shard, so that no sender brings them back. The day is that of `until_ms`.",
+    key: &[Column("person", Text, "HMAC-SHA-256 of application and user, hexadecimal")],
+    values: &[
+        Column("until_ms", Number, "what happened up to here is not taken, milliseconds since 1970"),
+        Column("key", Text, "key of the hash, hexadecimal"),
+    ],
+    prevails: "until_ms",
+    aliases: &[],
+};
+
+/// All of them.
+pub(super) const TABLES: &[&Table] = &[&EVENTS, &RESETS, &CALLS, &SESSIONS, &ORPHANS, &SAMPLES, &ERASED];
 
 /// What the tables are created for.
 #[derive(Debug, Clone, Copy)]
@@ -312,6 +325,19 @@ impl Table {
         }
     }
 
+    /// A row of a day that tells nothing: of application 0, which is nobody's, and gone. `unique` makes it another row than
+    /// others of its kind.
+    pub(super) fn write_nothing(&self, row: &mut Row, day: i64, unique: u64) {
+        for column in self.columns() {
+            match column.1 {
+                Day => drop(row.day(day)),
+                Flag => drop(row.u8(1)),
+                Count if column.0 != APP.0 => drop(row.u64(unique)),
+                Count | Number | MaybeNumber | Float | Text => column.1.empty(row),
+            }
+        }
+    }
+
     /// The begin of the statement that inserts rows.
     pub(super) fn insert(&self) -> String {
         let names: Vec<&str> = self.columns().map(|column| column.0).collect();
@@ -365,6 +391,14 @@ impl Table {
             columns.push(format!("{name} ALIAS {formula}{}", comment(meaning)));
         }
         columns.join(", ")
+    }
+
+    /// A condition: any column of text holds a text.
+    #[cfg(test)]
+    pub(super) fn holds(&self, needle: &str) -> String {
+        let texts = self.columns().filter(|column| column.1 == Text);
+        let needle = super::sql::text(needle);
+        texts.map(|column| format!("position({}, {needle}) > 0", column.0)).collect::<Vec<_>>().join(" OR ")
     }
 
     /// The columns for a reader.

@@ -68,6 +68,37 @@ fn cases() -> ProptestConfig {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { cases: cases().cases.div_ceil(2), ..cases() })]
+
+    /// Erasing on tables is folding everything without the person, and nobody brings the person back.
+    #[test]
+    fn clickhouse_erases_as_the_reference(
+        events in prop::collection::vec(any_event(), 1..40).prop_map(Told),
+        seed in any::<u64>(),
+        batch in 4..20usize,
+        until in prop_oneof![3 => Just(None), 1 => (0..150i64).prop_map(Some)],
+    ) {
+        let Some(subject) = Subject::clickhouse() else { return Ok(()) };
+        let events = with_records(events.0);
+        let until = until.map_or(Millis(i64::MAX), at);
+        let reference = Subject::memory();
+        reference.append(&events);
+        for part in shuffled(&events, seed).chunks(batch) {
+            subject.append(part);
+        }
+        for user in ["u0", "rec"] {
+            prop_assert_eq!(subject.forget(user, until), reference.forget(user, until));
+            prop_assert_eq!(&subject.answers(), &reference.answers());
+        }
+        let after = reference.answers();
+        for part in shuffled(&events, !seed).chunks(batch) {
+            subject.append(part);
+        }
+        prop_assert_eq!(&subject.answers(), &after);
+    }
+}
+
+proptest! {
     #![proptest_config(cases())]
 
     /// Any order, any batches, repeats and a restart: the answers are those of the reference.
