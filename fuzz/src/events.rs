@@ -16,13 +16,15 @@ pub const ROOMS: [&str; 3] = ["r0", "r1", "17"];
 /// The users that events may tell of.
 pub const USERS: [&str; 3] = ["u0", "u1", "u2"];
 
-/// A moment: mostly within minutes of midnight, sometimes days before or after it.
+/// A moment: mostly within minutes of the first midnight, sometimes of the one before or of the two after it, each of
+/// which is another file of the embedded store.
 pub fn moment(u: &mut Unstructured<'_>) -> Result<Millis> {
-    let second = match u.int_in_range(0..=9u8)? {
-        0 => u.int_in_range(-200_000..=400_000i64)?,
-        _ => i64::from(u.arbitrary::<u8>()?),
+    let day = match u.int_in_range(0..=15u8)? {
+        0 => u.int_in_range(-1..=2i64)?,
+        _ => 0,
     };
-    Ok(Millis(START_S * 1_000 + second * 1_000 + 400 * u.int_in_range(0..=2i64)?))
+    let second = START_S + 86_400 * day + i64::from(u.arbitrary::<u8>()?);
+    Ok(Millis(second * 1_000 + 400 * u.int_in_range(0..=2i64)?))
 }
 
 /// An event; `room_suffix` is part of its room's name.
