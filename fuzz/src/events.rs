@@ -33,8 +33,8 @@ pub fn event(u: &mut Unstructured<'_>, room_suffix: &str) -> Result<Event> {
     let user = *u.choose(&USERS)?;
     let kind = kind(u)?;
     let mut event = Event::new(APP, "trtc", &room, user, kind, moment(u)?);
-    // What most events do not have, a bit each.
-    let has: u16 = u.arbitrary()?;
+    // What most events do not have, a bit each, one in four set.
+    let has = u.arbitrary::<u16>()? & u.arbitrary::<u16>()?;
     let has = |bit: u32| has >> bit & 1 == 1;
     if has(0) {
         event.life = Some(format!("life{}", u.int_in_range(0..=2u8)?));
@@ -78,6 +78,18 @@ pub fn event(u: &mut Unstructured<'_>, room_suffix: &str) -> Result<Event> {
     if matches!(event.kind, Kind::EmitterReset | Kind::RoomDestroyed) {
         event.user.clear();
     }
+    Ok(event)
+}
+
+/// An event, which may be one that was told already, in other words.
+pub fn event_after(u: &mut Unstructured<'_>, told: &[Event], room_suffix: &str) -> Result<Event> {
+    let known =
+        if u.int_in_range(0..=7u8)? == 0 { told.get(usize::from(u.arbitrary::<u8>()?)) } else { None };
+    let Some(known) = known else { return event(u, room_suffix) };
+    let mut event = known.clone();
+    event.attrs.insert(Attr::Device, u.int_in_range(0..=3u8)?.to_string());
+    event.join_hint = if u.arbitrary()? { Some(event.at.plus(-7_000)) } else { None };
+    event.at_in_seconds = u.arbitrary()?;
     Ok(event)
 }
 

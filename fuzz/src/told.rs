@@ -55,6 +55,11 @@ impl Answers {
             samples: samples(store, rooms, horizon),
         }
     }
+
+    /// When a call in the middle gave its last sign.
+    pub fn last_sign_of_one(&self) -> Option<Millis> {
+        self.calls.get(self.calls.len() / 2).map(|call| call.last_evidence)
+    }
 }
 
 /// All rows, which are those of all pages one behind the other.

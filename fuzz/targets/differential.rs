@@ -10,7 +10,7 @@ use rollbook::records::quality::Series;
 use rollbook::records::{Event, Kind, Millis};
 use rollbook::store::embedded::{Embedded, EmbeddedOptions};
 use rollbook::store::{Memory, Person, Store};
-use rollbook_fuzz::events::{APP, ROOMS, START_S, USERS, event, series, shuffled};
+use rollbook_fuzz::events::{APP, ROOMS, START_S, USERS, event_after, moment, series, shuffled};
 use rollbook_fuzz::told::{Answers, Whole};
 use rollbook_fuzz::wait;
 use tempfile::TempDir;
@@ -90,9 +90,9 @@ impl Both {
     }
 
     fn deliver(&mut self, u: &mut Unstructured<'_>) -> Result<()> {
-        let mut events = Vec::new();
+        let mut events: Vec<Event> = Vec::new();
         for _ in 0..u.int_in_range(1..=8u8)? {
-            let event = event(u, &self.suffix())?;
+            let event = event_after(u, &self.events, &self.suffix())?;
             if !self.may_sweep || !matches!(event.kind, Kind::EmitterReset) {
                 events.push(event);
             }
@@ -142,7 +142,7 @@ impl Both {
     }
 
     fn sweep(&mut self, u: &mut Unstructured<'_>) -> Result<()> {
-        let horizon = Millis::from_secs(START_S + u.int_in_range(-DAY_S..=3 * DAY_S)?);
+        let horizon = moment(u)?;
         wait(self.memory.sweep(horizon)).expect("memory sweeps");
         wait(self.embedded().sweep(horizon)).expect("the store sweeps");
         self.horizon = self.horizon.max(horizon);
@@ -170,8 +170,15 @@ impl Both {
             (0..=self.sweeps).map(|sweep| if sweep == 0 { String::new() } else { format!("_{sweep}") });
         let rooms: Vec<String> =
             suffixes.flat_map(|suffix| ROOMS.map(|room| format!("{room}{suffix}"))).collect();
-        let expected = Answers::of(&self.memory, &rooms, self.horizon);
-        assert_eq!(Answers::of(self.embedded(), &rooms, self.horizon), expected);
+        let alike = |horizon| {
+            let expected = Answers::of(&self.memory, &rooms, horizon);
+            assert_eq!(Answers::of(self.embedded(), &rooms, horizon), expected);
+            expected
+        };
+        // Again from the very moment of a call's last sign.
+        if let Some(later) = alike(self.horizon).last_sign_of_one() {
+            alike(later);
+        }
     }
 }
 

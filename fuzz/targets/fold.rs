@@ -8,7 +8,7 @@ use libfuzzer_sys::fuzz_target;
 use rollbook::records::fold::EventSet;
 use rollbook::records::{Call, Event, LeaveSource, Millis, Session};
 use rollbook::store::{Counts, ExportQuery, Exported, Figures, Memory, Store, What};
-use rollbook_fuzz::events::{APP, event, shuffled};
+use rollbook_fuzz::events::{APP, event_after, shuffled};
 use rollbook_fuzz::wait;
 
 const EVENTS_MAX: usize = 48;
@@ -79,7 +79,7 @@ fn run(u: &mut Unstructured<'_>) -> Result<()> {
         if u.is_empty() {
             break;
         }
-        events.push(event(u, "")?);
+        events.push(event_after(u, &events, "")?);
     }
     let (once, often) = (Memory::default(), Memory::default());
     let appended = wait(once.append(events.clone())).expect("memory takes everything");

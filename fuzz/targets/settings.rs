@@ -37,14 +37,17 @@ impl Found {
                 }
             }
             Value::Array(items) => items.iter().for_each(|item| self.look(path, item)),
-            Value::String(text) => {
-                let is_secret =
-                    |path: &str| SETTINGS.iter().any(|s| s.path == path && s.kind == Kind::Secret);
-                if is_secret(path) && text.len() >= SECRET_BYTES_MIN {
-                    self.secrets.push(text.clone());
+            Value::String(_)
+            | Value::Integer(_)
+            | Value::Float(_)
+            | Value::Boolean(_)
+            | Value::Datetime(_) => {
+                let is_secret = SETTINGS.iter().any(|s| s.path == path && s.kind == Kind::Secret);
+                let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                if is_secret && text.len() >= SECRET_BYTES_MIN {
+                    self.secrets.push(text);
                 }
             }
-            Value::Integer(_) | Value::Float(_) | Value::Boolean(_) | Value::Datetime(_) => {}
         }
     }
 }
