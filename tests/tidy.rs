@@ -66,6 +66,10 @@ const PACKAGES_MAX: usize = 220;
 /// Lines of a source file, tests not counted. At 500 ask whether the file has two jobs; at 800 it has.
 const LINES_MAX: usize = 800;
 
+/// The inputs that are kept of one fuzz target, and of all: each is replayed by `make test`.
+const CORPUS_BYTES_MAX: u64 = 64 << 10;
+const CORPORA_BYTES_MAX: u64 = 600_000;
+
 /// What a newcomer looks for.
 #[rustfmt::skip]
 const DOCUMENTS: &[&str] = &[
@@ -269,6 +273,53 @@ fn the_tests_of_promises_exist() {
         .map(|name| format!("docs/reliability.md: there is no test `{name}`"))
         .collect();
     none(&wrong, "each promise names the test that fails when it is broken");
+}
+
+#[test]
+fn every_fuzz_target_has_inputs_and_a_row() {
+    let manifest = read("fuzz/Cargo.toml");
+    let named = manifest.split("[[bin]]\nname = \"").skip(1).filter_map(|rest| rest.split('"').next());
+    let targets: BTreeSet<String> = named.map(str::to_owned).collect();
+    let files = fs::read_dir(root().join("fuzz/targets")).unwrap();
+    let files: BTreeSet<String> =
+        files.map(|file| file.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned()).collect();
+    assert_eq!(targets, files, "a file of fuzz/targets is a [[bin]] of fuzz/Cargo.toml");
+    let page = read("docs/reliability.md");
+    let (mut wrong, mut all) = (Vec::new(), 0);
+    for target in &targets {
+        let mut inputs = Vec::new();
+        let corpus = root().join("fuzz/corpus").join(target);
+        if corpus.is_dir() {
+            walk(&corpus, &mut inputs);
+        }
+        let bytes: u64 = inputs.iter().map(|input| fs::metadata(input).unwrap().len()).sum();
+        all += bytes;
+        if inputs.is_empty() || bytes > CORPUS_BYTES_MAX {
+            wrong.push(format!("fuzz/corpus/{target}: {} inputs, {bytes} bytes", inputs.len()));
+        }
+        if !page.contains(&format!("\n| `{target}` | ")) {
+            wrong.push(format!("docs/reliability.md: no row for `{target}`"));
+        }
+    }
+    assert!(all <= CORPORA_BYTES_MAX, "fuzz/corpus has {all} bytes");
+    none(&wrong, "what a target has found is kept small, and what must hold there is written down");
+}
+
+#[test]
+fn the_fuzzed_versions_are_the_shipped_ones() {
+    let packages = |lock: &str| -> BTreeSet<String> {
+        read(lock).split("[[package]]\n").skip(1).map(|text| text.lines().take(2).collect()).collect()
+    };
+    let own = ["rollbook-fuzz", "libfuzzer-sys", "arbitrary"].map(|name| format!("name = \"{name}\""));
+    let shipped = packages("Cargo.lock");
+    let mut fuzzed = packages("fuzz/Cargo.lock");
+    fuzzed.retain(|package| !own.iter().any(|own| package.starts_with(own)));
+    assert!(fuzzed.len() > 50, "fuzz/Cargo.lock was not read");
+    let wrong: Vec<String> = fuzzed.difference(&shipped).cloned().collect();
+    none(
+        &wrong,
+        "copy Cargo.lock to fuzz/Cargo.lock and run `cargo metadata` there: what is compiled is shared then",
+    );
 }
 
 #[test]
@@ -541,7 +592,8 @@ fn walk(folder: &Path, paths: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        let ignored = [".git", "target", ".test", "node_modules", "__pycache__", "rollbook-data"];
+        // Inputs of the fuzzer are any bytes.
+        let ignored = [".git", "target", ".test", "node_modules", "__pycache__", "rollbook-data", "corpus"];
         if ignored.contains(&name.as_str()) || path.is_symlink() {
             continue;
         }

@@ -1,11 +1,9 @@
-//! Facts about users.
+//! Facts about users; what is read is written, and reads again as the same.
 #![no_main]
 
-use rollbook::ingest::{ClientIpPolicy, Terms, attributes};
-use rollbook::records::{AppId, Millis};
-
-const TERMS: Terms = Terms { app: Some(AppId(1)), client_ip: ClientIpPolicy::Mask };
+use rollbook::ingest::{ClientIpPolicy, attributes};
+use rollbook_fuzz::written::{RECEIVED, check, terms};
 
 libfuzzer_sys::fuzz_target!(|body: &[u8]| {
-    let _ = attributes::parse(TERMS, body, Millis(1_800_000_000_000));
+    check(&attributes::parse(terms(ClientIpPolicy::Mask), body, RECEIVED));
 });

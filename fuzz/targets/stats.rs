@@ -1,12 +1,11 @@
-//! WebRTC statistics, as requests and files bring them.
+//! WebRTC statistics, as requests and files bring them; what is read is written, and reads again as the same.
 #![no_main]
 
-use rollbook::ingest::{ClientIpPolicy, Terms, Told, stats};
-use rollbook::records::{AppId, Millis};
+use rollbook::ingest::{ClientIpPolicy, Told, stats};
+use rollbook_fuzz::written::{RECEIVED, check, terms};
 
-const TERMS: Terms = Terms { app: Some(AppId(1)), client_ip: ClientIpPolicy::Mask };
 const TOLD: Told<'static> = Told { room: Some("r"), user: Some("u"), peer: None };
 
 libfuzzer_sys::fuzz_target!(|body: &[u8]| {
-    let _ = stats::parse_file(TERMS, TOLD, body, Millis(1_800_000_000_000));
+    check(&stats::parse_file(terms(ClientIpPolicy::Mask), TOLD, body, RECEIVED));
 });

@@ -150,13 +150,18 @@ impl People {
         series.retain(|series| !series.is_empty());
     }
 
-    /// Writes the file anew, under another name until it is whole.
-    fn write(&self) -> Result<(), StoreError> {
-        let (Some(file), Some(key)) = (&self.file, self.keys.first()) else { return Ok(()) };
+    fn text(&self, key: &Hash) -> String {
         let mut text = format!("{HEADING}\nkey {}\n", hex(key));
         for (hash, until) in &self.until {
             text.push_str(&format!("{} {}\n", hex(hash), until.0));
         }
+        text
+    }
+
+    /// Writes the file anew, under another name until it is whole.
+    fn write(&self) -> Result<(), StoreError> {
+        let (Some(file), Some(key)) = (&self.file, self.keys.first()) else { return Ok(()) };
+        let text = self.text(key);
         let next = file.with_extension("making");
         let mut options = std::fs::OpenOptions::new();
         let written =
@@ -203,6 +208,17 @@ fn read(text: &str, file: &Path) -> Result<People, StoreError> {
     }
     people.set_latest();
     Ok(people)
+}
+
+/// Reads a file's text; what is read is written, and reads again as the same.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) fn reads_again(text: &str) -> Result<(), StoreError> {
+    let file = Path::new(FILE_NAME);
+    let people = read(text, file)?;
+    let Some(key) = people.keys.first() else { return Ok(()) };
+    let again = read(&people.text(key), file)?;
+    assert_eq!((again.keys, again.until, again.latest), (people.keys.clone(), people.until, people.latest));
+    Ok(())
 }
 
 /// The bytes of hexadecimal digits.

@@ -30,6 +30,8 @@ mod told;
 mod users;
 mod values;
 mod writer;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 
 use std::collections::BTreeSet;
 use std::fs::File;
