@@ -477,6 +477,37 @@ fn a_life_that_is_cut_again_still_ends_where_the_next_begins() {
 }
 
 #[test]
+fn other_words_that_prevail_take_back_what_the_first_said_of_a_life() {
+    let of_life = |life: &str, kind: Kind, created: i64, second: i64| Event {
+        life: Some(life.to_owned()),
+        create_hint: Some(at(created)),
+        id: "id".to_owned(),
+        ..event("r", "a", kind, second)
+    };
+    let left = of_life("life1", Kind::UserLeft, 7, 255);
+    // First a place before that of the other life; then none but its creation, which is behind it.
+    let named =
+        [Event { join_hint: Some(at(0)), ..left.clone() }, of_life("life0", Kind::UserLeft, 4, 67), left];
+    // First a creation before the join; then none.
+    let dated = |event: Event| Event { id: "id".to_owned(), ..event };
+    let unnamed = [
+        joined("r", "a", 20),
+        dated(Event { join_hint: Some(at(5)), ..event("r", "b", Kind::UserLeft, 30) }),
+        dated(event("r", "b", Kind::UserLeft, 30)),
+    ];
+    for told in [named, unnamed] {
+        let reference = Subject::memory();
+        reference.append(&told);
+        for subject in Subject::all() {
+            for event in &told {
+                subject.append(std::slice::from_ref(event));
+            }
+            assert_eq!(subject.answers(), reference.answers(), "{}", subject.name);
+        }
+    }
+}
+
+#[test]
 fn many_rooms_in_one_batch_are_as_if_each_had_come_alone() {
     const DAY_S: i64 = 86_400;
     let told = |room: i64, second: i64| {

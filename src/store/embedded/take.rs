@@ -213,10 +213,23 @@ impl Batch<'_> {
         if let Some(life) = self.life_mut(call) {
             life.note(&event);
         }
+        let at = event.at;
         let entry = self.user(call, owner(&event))?;
         let admission = entry.events.admit(event);
         entry.dirty |= admission != Admission::Known;
+        if admission == Admission::Reworded {
+            self.forget_words(call, at)?;
+        }
         Ok(admission)
+    }
+
+    /// What the words said that an event had before, such as when its life began, may be said by nothing any more.
+    fn forget_words(&mut self, call: CallRef, at: Millis) -> Result<(), StoreError> {
+        let told = self.call(call)?.map(|row| (row.timeline(), row.life.begin));
+        if let Some((timeline, begin)) = told {
+            self.cut_again(&timeline, begin.min(at), begin.max(at), None)?;
+        }
+        Ok(())
     }
 
     /// Whether the event comes after everything else of its timeline; and then, behind which life.
