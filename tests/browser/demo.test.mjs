@@ -36,7 +36,14 @@ test("the demo's calls change on Live and on their pages by themselves, and Paus
     const start = await call(of.page);
     await eventually("the lanes and the events of that call", async () => differ(start, await call(of.page)), SEEN_MS);
 
-    for (const { page } of [watching, of]) await page.locator("#pause").click();
+    // What the page has asked for already comes after it is to stand still.
+    const again = (request) => request.resourceType() === "fetch" && request.url() === of.page.url();
+    await of.page.route((url) => String(url) === of.page.url(), async (route) => {
+      await new Promise((done) => setTimeout(done, 1_000));
+      await route.continue();
+    });
+    await of.page.waitForRequest(again, { timeout: SEEN_MS });
+    for (const { page } of [of, watching]) await page.locator("#pause").click();
     const held = await Promise.all([watching, of].map(({ page }) => whole(page)));
     const third = await visit(browser, server, { path, ready: "html[data-ready] #rows tr[data-user]" });
     for (let time = 0; time < 2; time++) {

@@ -54,8 +54,9 @@ function start() {
   listen(time, geometry, secondAt, measure);
   const watch = document.querySelector("#filter") ? page(time) : () => {};
   const pause = document.querySelector("#pause");
-  if (pause) pausing(pause, follow(pause.dataset.call, async () => {
-    const fresh = await renew([".title h1", ".title .facts", "tr.map", "#rows", ".events"]);
+  if (pause) pausing(pause, follow(pause.dataset.call, async (isStill) => {
+    const fresh = await renew([".title h1", ".title .facts", "tr.map", "#rows", ".events"], isStill);
+    if (!fresh) return;
     time.grow(Number(fresh.querySelector(".lanes")?.dataset.to ?? time.to));
     watch();
   }));

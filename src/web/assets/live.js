@@ -40,17 +40,19 @@ export function listen(source, type, tell, state = () => {}) {
 /**
  * Follows a call that runs: `refresh()` is asked to bring the page up to date, one at a time, every two seconds at most.
  * @param {string} commId
- * @param {() => Promise<void>} refresh
+ * @param {(isStill: () => boolean) => Promise<void>} refresh which asks once more before it changes the page
  */
 export function follow(commId, refresh) {
   let busy = false;
   let again = false;
   let over = false;
+  let still = false;
   const run = async () => {
+    if (still) return;
     if (busy) { again = true; return; }
     busy = true;
     again = false;
-    await refresh().catch(() => {});
+    await refresh(() => still).catch(() => {});
     if (over) line.stop();
     setTimeout(() => {
       busy = false;
@@ -60,17 +62,24 @@ export function follow(commId, refresh) {
   const source = `/ui/live/stream?call=${encodeURIComponent(commId)}`;
   const line = listen(source, "call", (told) => { over = told.over; run(); });
   line.start();
-  return line;
+  // What was asked for before, or is to be asked for in a moment, must not change a page that stands still.
+  return {
+    start() { still = false; line.start(); },
+    stop() { still = true; again = false; line.stop(); },
+  };
 }
 
 /**
- * Asks for this page again and puts the new parts in the place of the old ones; the new page.
+ * Asks for this page again and puts the new parts in the place of the old ones; the new page, or nothing if the old one is to
+ * stand still by now.
  * @param {string[]} parts selectors
+ * @param {() => boolean} [isStill]
  */
-export async function renew(parts) {
+export async function renew(parts, isStill = () => false) {
   const reply = await fetch(location.href);
   if (!reply.ok) throw new Error(reply.statusText);
   const page = new DOMParser().parseFromString(await reply.text(), "text/html");
+  if (isStill()) return undefined;
   const user = document.activeElement?.closest("tr[data-user]")?.dataset.user;
   for (const selector of parts) {
     const fresh = page.querySelector(selector);
