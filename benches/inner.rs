@@ -14,7 +14,7 @@ use rollbook::records::{AppId, CommId, Event, Millis};
 use rollbook::store::embedded::{Embedded, EmbeddedOptions};
 use rollbook::store::{SessionQuery, Store as _};
 use rollbook::wire::sign::{self, Post};
-use rollbook::wire::{self, Body, Bounds, Request, SigningKeys};
+use rollbook::wire::{self, Body, Bounds, ErrorCode, Request, SigningKeys};
 use uuid::Uuid;
 
 const APP: AppId = AppId(1_400_000_001);
@@ -165,6 +165,21 @@ fn page_from_the_file(bencher: Bencher<'_, '_>) {
 /// Everything between the socket's bytes: the request is opened, checked, answered and written.
 #[divan::bench(args = [6, 100])]
 fn encode(bencher: Bencher<'_, '_>, users: usize) {
+    answer(bencher, &Asked::of(users), None);
+}
+
+/// The same where the signature is wrong: it must cost no more.
+#[divan::bench]
+fn refuse(bencher: Bencher<'_, '_>) {
+    let mut asked = Asked::of(6);
+    let signed = asked.headers.iter_mut().find(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+    let (_, signed) = signed.unwrap();
+    let last = if signed.pop() == Some('0') { '1' } else { '0' };
+    signed.push(last);
+    answer(bencher, &asked, Some(ErrorCode::AuthSignatureFailure));
+}
+
+fn answer(bencher: Bencher<'_, '_>, asked: &Asked, expected: Option<ErrorCode>) {
     let (_folder, store) = store();
     let key =
         Key { secret_id: ID.to_owned(), secret_key: Secret::new(SECRET), token: None, expires_at_s: None };
@@ -172,13 +187,12 @@ fn encode(bencher: Bencher<'_, '_>, users: usize) {
         Account { name: "bench".to_owned(), edition: Edition::Advanced, keys: vec![key], apps: vec![APP] };
     let policy = Policy { accounts: vec![account], requests_per_second: 0, ..Policy::default() };
     let api = Api::new(policy, Arc::new(store));
-    let asked = Asked::of(users);
     let headers = asked.headers();
     let runtime = runtime();
     bencher.bench_local(|| {
         let request = asked.request(&headers);
         let reply = runtime.block_on(api.answer(&request, Millis::from_secs(NOW_S), Uuid::nil()));
-        assert_eq!(reply.code, None);
+        assert_eq!(reply.code, expected);
         reply
     });
 }

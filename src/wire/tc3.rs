@@ -121,16 +121,14 @@ impl<'a> Claim<'a> {
             // Without capitals the second form would only repeat the first.
             is_signed(Case::Lower) || self.has_capitals(host) && is_signed(Case::AsSent)
         });
+        // Of the scope that everybody uses there are two days at most: so a wrong signature need not cost a key each time.
+        if !is_kept && (holds && self.is_ours || self.service == SERVICE) {
+            keys.keep(slot, self.day, self.service, signer);
+        }
         if !holds {
             return Err(ErrorCode::AuthSignatureFailure.into());
         }
-        if !self.is_ours {
-            return Err(foreign());
-        }
-        if !is_kept {
-            keys.keep(slot, self.day, self.service, signer);
-        }
-        Ok(())
+        if self.is_ours { Ok(()) } else { Err(foreign()) }
     }
 
     /// The value of a signed header; the host is the one that is tried.

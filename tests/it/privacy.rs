@@ -251,7 +251,7 @@ fn what_cannot_be_erased_is_said() {
     forget(&["--user", "a"], 1, "there is no data directory");
     let clickhouse = "[store.clickhouse]\nurls = [\"http://127.0.0.1:9\"]\ndatabase = \"r\"\n";
     std::fs::write(dir.path().join("s.toml"), clickhouse).expect("written");
-    forget(&["--user", "o'neill", "--config", "s.toml"], 1, "DELETE WHERE app = 1 AND user = 'o\\'neill';");
+    forget(&["--user", "a", "--config", "s.toml"], 1, "not all is erased; run the same command again");
 }
 
 #[test]
