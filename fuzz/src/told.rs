@@ -78,7 +78,8 @@ fn paged<T: Debug + PartialEq>(mut ask: impl FnMut(u64, usize) -> Vec<T>) -> Vec
     whole
 }
 
-fn calls(store: &impl Store, room: Option<&str>, horizon: Millis) -> Vec<Call> {
+/// The calls with evidence since a horizon.
+pub fn calls(store: &impl Store, room: Option<&str>, horizon: Millis) -> Vec<Call> {
     paged(|skip, take| {
         let query = CallQuery { app: APP, room, from_s: 0, to_s: i64::MAX, skip, take, now: NOW, horizon };
         wait(store.calls(&query)).expect("a list of calls")
