@@ -30,7 +30,7 @@ class Shim:
     """The orders to one process and those after it, about one directory."""
 
     def __init__(self, library, folder, name, directory):
-        self.library, self.directory = library, directory
+        self.shim, self.directory = library, directory
         self.path, self.log, self.grave = (folder / f"{name}.{ending}" for ending in ("control", "unsynced", "removed"))
         self.path.write_bytes(bytes(4096))
         with self.path.open("r+b") as file:
@@ -39,7 +39,7 @@ class Shim:
 
     def environment(self):
         """Of a process that is to have it."""
-        wanted = {"LD_PRELOAD": self.library, "FAULTS_DIR": self.directory, "FAULTS_CONTROL": self.path}
+        wanted = {"LD_PRELOAD": self.shim, "FAULTS_DIR": self.directory, "FAULTS_CONTROL": self.path}
         if self.is_logging:
             wanted |= {"FAULTS_LOG": self.log, "FAULTS_GRAVE": self.grave}
         return os.environ | {name: str(value) for name, value in wanted.items()}
