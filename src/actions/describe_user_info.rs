@@ -102,7 +102,7 @@ pub(super) fn write_sessions(json: &mut Json, page: &SessionPage, now: Millis) {
     }
     json.raw(b"]");
     if page.iter().all(|session| session.left.is_some()) {
-        page.leave_rendering(json.since(begin).into());
+        page.leave_rendering(json.since(begin));
     }
 }
 

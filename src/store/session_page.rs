@@ -22,10 +22,12 @@ impl SessionPage {
         self.0.rendering.get().map(|rendering| &**rendering)
     }
 
-    /// Leaves a rendering for who is given the page next. Only what depends on nothing but the sessions may be left, and
-    /// only one kind of rendering: whatever is here already stays.
-    pub fn leave_rendering(&self, rendering: Box<[u8]>) {
-        let _ = self.0.rendering.set(rendering);
+    /// Leaves a rendering for who is given the page next, if the store has kept it for others. Only what depends on nothing
+    /// but the sessions may be left, and only one kind of rendering: whatever is here already stays.
+    pub fn leave_rendering(&self, rendering: &[u8]) {
+        if Arc::strong_count(&self.0) > 1 {
+            let _ = self.0.rendering.set(rendering.into());
+        }
     }
 }
 
