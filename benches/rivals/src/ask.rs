@@ -19,6 +19,8 @@ pub struct Load {
     pub rate: u64,
     /// What the signatures say.
     pub clock: i64,
+    /// Questions that are left out at first.
+    pub skip: usize,
 }
 
 /// A request, ready to be sent, and how many rows its answer has.
@@ -41,7 +43,7 @@ pub async fn run(address: &str, file: &str, load: &Load, save: Option<&str>) -> 
     for connection in 0..load.connections {
         let (all, left, address) = (Arc::clone(&signed), Arc::clone(&left), address.to_owned());
         // Each begins elsewhere, so that together they go through all of them.
-        let first = all.len() * usize::try_from(connection)? / usize::try_from(load.connections)?;
+        let first = load.skip + all.len() * usize::try_from(connection)? / usize::try_from(load.connections)?;
         tasks.push(tokio::spawn(async move { one_connection(&address, first, &all, &left, pause).await }));
     }
     let (mut times_us, mut rows) = (Vec::new(), 0);
@@ -74,7 +76,7 @@ async fn one_connection(
     let mut stream = connect(address).await?;
     let (mut buffer, mut times_us, mut rows) = (Vec::new(), Vec::new(), 0);
     let mut turn = first;
-    exchange(&mut stream, &all[turn].0, &mut buffer).await?;
+    exchange(&mut stream, &all[turn % all.len()].0, &mut buffer).await?;
     while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_ok() {
         if let Some(every) = &mut every {
             every.tick().await;

@@ -7,7 +7,7 @@
 //! rivals quality  CALLS DIRECTORY             writes calls of six with an hour of measurements each, and questions
 //! rivals bare     ADDRESS REPLY_FILE          hyper, answering every request with the file's bytes
 //! rivals postgres ADDRESS DATABASE            axum and PostgreSQL, answering DescribeUserInfo
-//! rivals ask      ADDRESS QUESTIONS REQUESTS CONNECTIONS RATE CLOCK [SAVE_REPLY]
+//! rivals ask      ADDRESS QUESTIONS REQUESTS CONNECTIONS RATE CLOCK SKIP [SAVE_REPLY]
 //! rivals post     ADDRESS EVENTS BATCH CONNECTIONS RATE
 //! rivals insert   DATABASE EVENTS BATCH       the events of a file into PostgreSQL, in batches
 //! rivals load     ENGINE PLACE CALLS BIG      the sessions of a story into sqlite, postgres or clickhouse
@@ -74,12 +74,13 @@ fn run(words: &[&str], mut runtime: tokio::runtime::Builder) -> Result<()> {
         match words {
             ["bare", address, reply] => bare::serve(address, std::fs::read(reply)?).await,
             ["postgres", address, database] => postgres::serve(address, database).await,
-            ["ask", address, questions, requests, connections, rate, clock, save @ ..] => {
+            ["ask", address, questions, requests, connections, rate, clock, skip, save @ ..] => {
                 let load = ask::Load {
                     requests: requests.parse()?,
                     connections: connections.parse()?,
                     rate: rate.parse()?,
                     clock: clock.parse()?,
+                    skip: skip.parse()?,
                 };
                 ask::run(address, questions, &load, save.first().copied()).await
             }

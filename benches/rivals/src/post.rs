@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use tokio::net::TcpStream;
 
-use crate::{APP, TOKEN};
 use crate::ask::{exchange, spread};
+use crate::{APP, TOKEN};
 
 /// Prints the seconds from the first batch to the last reply, the events that were new, and how long a reply took:
 /// `SECONDS NEW P50_US P99_US MAX_US`. Of `rate` batches a second, where that is not 0.
