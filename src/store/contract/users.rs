@@ -126,6 +126,27 @@ fn calls_of_users_follow_their_stays() {
     ]);
 }
 
+/// A call that is told of by its id is kept on the day of its first sign, however much later it was created.
+#[test]
+fn a_call_that_was_created_days_after_its_first_sign_is_among_the_newest() {
+    let of_life = |kind, second| Event { life: Some("RM_1".to_owned()), ..event("r", "u", kind, second) };
+    for mut subject in Subject::all() {
+        subject.append(&[of_life(Kind::UserJoined, -3 * DAY_S), of_life(Kind::RoomCreated, 0)]);
+        subject.append(&[joined("s", "u", -DAY_S), joined("t", "u", -2 * DAY_S)]);
+        for _ in 0..2 {
+            let rooms = |calls: Vec<UserCall>| calls.into_iter().map(|of| of.call.room).collect::<Vec<_>>();
+            assert_eq!(rooms(subject.calls_of("u", |_| {})), ["r", "s", "t"], "{}", subject.name);
+            for (skip, room) in [(0, "r"), (1, "s"), (2, "t")] {
+                let page = subject.calls_of("u", |query| (query.skip, query.take) = (skip, 1));
+                assert_eq!(rooms(page), [room], "{} {skip}", subject.name);
+            }
+            let of_day = subject.calls_of("u", |query| query.from_s = START_S);
+            assert_eq!(rooms(of_day)[0], "r", "{}", subject.name);
+            subject = subject.reopened();
+        }
+    }
+}
+
 #[test]
 fn users_are_found_by_the_begin_of_their_id_a_page_at_a_time() {
     for subject in Subject::all() {

@@ -109,20 +109,32 @@ impl Reader<'_> {
     ) -> Result<Vec<UserCall>, StoreError> {
         let skip = usize::try_from(query.skip).unwrap_or(usize::MAX);
         let needed = skip.saturating_add(query.take);
-        let long: BTreeSet<CallRef> = self.index.long_of_app(query.app).collect();
         let day_of = |second: i64| Millis::from_secs(second).day();
-        // A call is kept on the day of its begin; its creation may lie on a neighbouring one.
+        // A call is kept on the day of its begin; its creation lies there or on a neighbouring day, but for a call
+        // that is told of by its id days before it is created, which is long.
         let (first, last) = (day_of(query.from_s).saturating_sub(1), day_of(query.to_s).saturating_add(1));
+        let long =
+            |since: i64| -> BTreeSet<CallRef> { self.index.long_of_app_since(query.app, since).collect() };
+        let (reaching, mut newer) = (long(i64::MIN), None);
         let mut found: Vec<(Call, CallRef, CallRow)> = Vec::new();
         for (&day, file) in self.files.range(..=last).rev() {
-            let newer = (day + 2).saturating_mul(DAY_S);
-            if found.iter().filter(|(call, ..)| call.created.secs() >= newer).count() >= needed {
-                break;
+            let begin_of_newer = (day + 2).saturating_mul(DAY_S);
+            if newer.is_none()
+                && found.iter().filter(|(call, ..)| call.created.secs() >= begin_of_newer).count() >= needed
+            {
+                newer = Some(long(day + 2));
+            }
+            let only = newer.as_ref().or((day < first).then_some(&reaching));
+            let is_of_day = |only: &BTreeSet<CallRef>| {
+                only.range(CallRef { day, no: 0 }..).next().is_some_and(|at| at.day == day)
+            };
+            if only.is_some_and(|only| !is_of_day(only)) {
+                continue;
             }
             let view = file.view()?;
             for no in self.numbers(file, &view, query)? {
                 let at = CallRef { day, no };
-                if day < first && !long.contains(&at) {
+                if only.is_some_and(|only| !only.contains(&at)) {
                     continue;
                 }
                 let row = view.with(Table::Calls, &Key::call(no).bytes(), values::decode_call)?;
