@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::file::{Changes, DayFile, View};
-use super::index::{CallRef, Delta, Index};
+use super::index::{CallRef, Delta, Emitter, Index};
 use super::keys::{self, CallNo, Key, Table, day};
 use super::told::{self, StayHead};
 use super::values::{self, CallRow};
@@ -377,16 +377,48 @@ impl<'s> Batch<'s> {
         Ok(calls)
     }
 
-    /// Every call of one day's file.
-    pub(super) fn calls_of_day(&mut self, day: i64) -> Result<Vec<CallRef>, StoreError> {
-        let mut calls = Vec::new();
-        if let Some(view) = self.view(day)? {
-            view.scan(Table::Calls, &[], None, false, &mut |key, _| {
-                calls.extend(keys::trailing_number(key).map(|no| CallRef { day, no }));
-                ControlFlow::Continue(())
-            })?;
+    /// The timelines of a media server on which a life is open at a moment. Rows that the batch has not read stay so: a
+    /// day may have a million.
+    pub(super) fn timelines_open_at(
+        &mut self,
+        (app, source, instance): &Emitter,
+        at: Millis,
+    ) -> Result<BTreeSet<Timeline>, StoreError> {
+        let is_open = |row: &CallRow| {
+            (row.app, &row.source, &row.instance) == (app.0, source, instance)
+                && row.life.begin <= at
+                && row.life.closed.is_none_or(|closed| at <= closed.at)
+        };
+        let read = self.calls.values().filter_map(|entry| entry.row.as_ref());
+        let mut open: BTreeSet<Timeline> = read.filter(|row| is_open(row)).map(CallRow::timeline).collect();
+        let mut look = |row: Option<CallRow>| open.extend(row.filter(is_open).map(|row| row.timeline()));
+        let is_read = |call: &CallRef| self.calls.contains_key(call);
+        let long: Vec<CallRef> = self.index.long_of_app(*app).filter(|call| !is_read(call)).collect();
+        for call in long {
+            if let Some(view) = self.view(call.day)? {
+                look(view.with(Table::Calls, &Key::call(call.no).bytes(), values::decode_call)?);
+            }
         }
-        Ok(calls)
+        let day = day(at);
+        let Some(view) = self.view(day)? else { return Ok(open) };
+        let mut outcome = Ok(());
+        view.scan(Table::Calls, &[], None, false, &mut |key, value| {
+            let call = keys::trailing_number(key).map(|no| CallRef { day, no });
+            if call.is_none_or(|call| self.calls.contains_key(&call)) {
+                return ControlFlow::Continue(());
+            }
+            match values::decode_call(value) {
+                Ok(row) => {
+                    look(Some(row));
+                    ControlFlow::Continue(())
+                }
+                Err(error) => {
+                    outcome = Err(error);
+                    ControlFlow::Break(())
+                }
+            }
+        })?;
+        outcome.map(|()| open)
     }
 
     /// The life that a source's own id names.

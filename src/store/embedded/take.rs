@@ -83,18 +83,7 @@ impl Batch<'_> {
         let emitter = (event.app, event.source.clone(), event.instance.clone());
         self.resets.push(event.clone());
         let admission = self.take_single(Table::Resets, event)?;
-        let mut calls: BTreeSet<CallRef> = self.index.long_of_app(emitter.0).collect();
-        calls.extend(self.calls.keys().copied());
-        calls.extend(self.calls_of_day(day(at))?);
-        let mut timelines = BTreeSet::new();
-        for call in calls {
-            if let Some(row) = self.call(call)?
-                && (row.app, &row.source, &row.instance) == (emitter.0.0, &emitter.1, &emitter.2)
-                && row.life.begin <= at
-            {
-                timelines.insert(row.timeline());
-            }
-        }
+        let timelines = self.timelines_open_at(&emitter, at)?;
         for timeline in timelines {
             // It comes before what begins in its own millisecond, so it may close the life before that.
             self.cut_again(&timeline, at.plus(-1), at, None)?;
