@@ -507,6 +507,32 @@ fn other_words_that_prevail_take_back_what_the_first_said_of_a_life() {
     }
 }
 
+/// Days before that of a life are looked at when a leave tells of a join that was on one of them.
+#[test]
+fn a_join_before_midnight_dates_a_life_back_no_further_than_the_life_before() {
+    let destroyed = event("r", "", Kind::RoomDestroyed, 20);
+    let ended = [vec![joined("r", "a", 0), destroyed.clone()], vec![destroyed]];
+    for (mut told, hint) in ended.into_iter().flat_map(|ended| [(ended.clone(), 10), (ended, 30)]) {
+        if let [destroyed] = told.as_mut_slice() {
+            destroyed.life = Some("life".to_owned());
+        }
+        told.push(joined("r", "b", 70));
+        told.push(Event { join_hint: Some(at(hint)), ..left("r", "c", 90) });
+        let reference = Subject::memory();
+        reference.append(&told);
+        for reversed in [false, true] {
+            for mut subject in Subject::all() {
+                for event in &told {
+                    subject.append(std::slice::from_ref(event));
+                    subject = subject.reopened();
+                }
+                assert_eq!(subject.answers(), reference.answers(), "{} {hint} {reversed}", subject.name);
+            }
+            told.reverse();
+        }
+    }
+}
+
 #[test]
 fn many_rooms_in_one_batch_are_as_if_each_had_come_alone() {
     const DAY_S: i64 = 86_400;
@@ -555,7 +581,7 @@ fn many_rooms_in_one_batch_are_as_if_each_had_come_alone() {
 
 /// Events that print on a line each.
 #[derive(Clone)]
-struct Told(Vec<Event>);
+pub(super) struct Told(pub(super) Vec<Event>);
 
 impl std::fmt::Debug for Told {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -581,7 +607,7 @@ fn line(event: &Event) -> String {
 }
 
 /// Few rooms, users and seconds, so that everything meets everything.
-fn any_event() -> impl Strategy<Value = Event> {
+pub(super) fn any_event() -> impl Strategy<Value = Event> {
     let kind = prop_oneof![
         3 => Just(Kind::RoomCreated),
         3 => Just(Kind::RoomDestroyed),

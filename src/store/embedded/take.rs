@@ -92,6 +92,9 @@ impl Batch<'_> {
     }
 
     fn take_on_timeline(&mut self, event: Event) -> Result<Admission, StoreError> {
+        if let Some(hint) = event.join_hint.filter(|&hint| event.is_leave() && day(hint) < day(event.at)) {
+            self.look_behind(&event, hint)?;
+        }
         if let Some(latest) = self.latest.filter(|&latest| self.goes_on(latest, &event)) {
             return self.add(latest, event);
         }
@@ -109,6 +112,24 @@ impl Batch<'_> {
         };
         let (from, until) = (place.sign.min(named), event.at.max(named));
         self.cut_again(&place.timeline, from, until, Some(event))
+    }
+
+    /// A leave that tells of its join dates its life back, but not beyond where the life before was closed. When it was
+    /// opened, the days before were not looked at.
+    fn look_behind(&mut self, leave: &Event, hint: Millis) -> Result<(), StoreError> {
+        let timeline = Timeline::of(leave);
+        let Some(call) = self.before(&timeline, leave.at, true)? else { return Ok(()) };
+        let dated_back = |life: &&Life| life.is_dated_back_by(hint) && day(hint) < day(life.begin);
+        let Some(begin) = self.call(call)?.map(|row| &row.life).filter(dated_back).map(|life| life.begin)
+        else {
+            return Ok(());
+        };
+        let Some(before) = self.before(&timeline, begin.plus(-1), true)? else { return Ok(()) };
+        let closed = self.call(before)?.and_then(|row| row.life.closed).map(|closed| closed.at);
+        if let Some(life) = self.life_mut(call) {
+            life.after = life.after.max(closed);
+        }
+        Ok(())
     }
 
     /// Whether the event falls into a life that is open without moving anything but its user: what `fits` finds where
