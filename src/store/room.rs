@@ -90,7 +90,7 @@ impl Room {
             let mut sessions = sessions(&life, timeline, &events, self.attributes.as_slice());
             sessions.sort_by(|a, b| session_order(a, b));
             let mut events: Vec<Event> = events.into_iter().cloned().collect();
-            events.sort_by(|a, b| (fold::owner(a), a).cmp(&(fold::owner(b), b)));
+            events.sort_by(event_order);
             Folded { call, life, sessions, events }
         };
         Lives { calls: lives.into_iter().zip(seconds).map(folded).collect(), orphans }
@@ -145,6 +145,11 @@ pub(super) fn take_out(events: &mut EventSet, person: &Person) -> u64 {
     });
     *events = EventSet::from_events(left);
     theirs
+}
+
+/// The order of a call's events: by user, then in order.
+pub(super) fn event_order(a: &Event, b: &Event) -> std::cmp::Ordering {
+    (fold::owner(a), a).cmp(&(fold::owner(b), b))
 }
 
 impl Folded {

@@ -13,7 +13,7 @@ use super::rows::{self, Digests, Wanted};
 use super::shards::{Shards, rows as answer_rows};
 use super::sql::{Row, Rows};
 use super::stored;
-use super::stored::{RoomName, Seen, Stored, StoredCalls, Told, rooms_in};
+use super::stored::{RoomName, Seen, Stored, StoredCalls, Told, When, rooms_in};
 use super::tables::{CALLS, EVENTS, ORPHANS, RESETS, SESSIONS};
 use crate::records::{AppId, Event, Kind, Millis};
 use crate::store::room::{Folded, Lives, Room};
@@ -173,7 +173,7 @@ pub(super) async fn fold(
                 let names: BTreeSet<RoomName> = group.keys().cloned().collect();
                 let stored = Stored::read(shards, shard, &names, since).await?;
                 let counts = stored::counts(shards, shard, &names).await?;
-                let told = Told::read(shards, shard, &names, since).await?;
+                let told = Told::read(shards, shard, &names, since.map_or(When::Ever, When::Since)).await?;
                 for (name, part) in group {
                     let count = counts.get(&name).copied().unwrap_or(0);
                     let mut versions = calls.versions(&name);

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::rows::{self, Kept};
+use super::belonging::events_of;
+use super::rows::{self, CallKey, Kept};
 use super::shards::{Shards, rows as answer_rows};
 use super::sql::{self, Rows, number, second, text};
-use super::stored::Told;
 use super::tables::{CALLS, ORPHANS, SESSIONS, Table};
 use crate::records::fold;
 use crate::records::{AppId, Call, CommId, Event, Millis, Session};
-use crate::store::room::{self, Folded, Room, Sought};
+use crate::store::room::{self, Sought};
 use crate::store::{
     CallQuery, Counts, DAY_S, DayFigures, Figures, SessionPage, SessionQuery, StoreError, UserCall,
     UserCallsQuery, UserQuery, UserSeen, UsersQuery, call_order, figures_day, overlaps, session_order,
@@ -305,17 +305,9 @@ impl Asker {
         let found = self.find(query.app, query.comm_id).await?;
         let found = found.filter(|kept| kept.call.last_evidence >= query.horizon && !query.user.is_empty());
         let Some(kept) = found else { return Ok(Vec::new()) };
-        let name = (query.app, kept.call.room.clone());
-        let shard = self.shards.of_room(query.app, &kept.call.room);
-        let told = Told::read(&self.shards, shard, &[name.clone()].into(), None).await?;
-        let mut room = Room::default();
-        for event in told.events(&name) {
-            room.admit(event.clone());
-        }
-        let lives = room.fold(|timeline| told.resets(timeline));
-        let twin = usize::try_from(kept.twin).unwrap_or(usize::MAX);
-        let mut twins = lives.calls.into_iter().filter(|folded| folded.call.comm_id == kept.call.comm_id);
-        let Some(Folded { events, .. }) = twins.nth(twin) else { return Ok(Vec::new()) };
+        let key = kept.key();
+        let mut of_calls = events_of(&self.shards, query.app, &[kept]).await?;
+        let events = of_calls.remove(&key).unwrap_or_default();
         Ok(events.into_iter().filter(|event| fold::owner(event) == query.user).collect())
     }
 
@@ -387,8 +379,8 @@ impl Asker {
         &self,
         calls: &[Kept],
         place: &str,
-    ) -> Result<BTreeMap<(String, String, u64), Vec<Session>>, StoreError> {
-        let mut found: BTreeMap<(String, String, u64), Vec<Session>> = BTreeMap::new();
+    ) -> Result<BTreeMap<CallKey, Vec<Session>>, StoreError> {
+        let mut found: BTreeMap<CallKey, Vec<Session>> = BTreeMap::new();
         let mut by_shard: BTreeMap<usize, Vec<&Kept>> = BTreeMap::new();
         for kept in calls {
             by_shard.entry(self.shards.of_room(kept.call.app, &kept.call.room)).or_default().push(kept);

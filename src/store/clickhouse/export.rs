@@ -1,17 +1,16 @@
 //! Exports, a part at a time, so that memory does not depend on how much there is.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::ask::{Asker, calls_among, newest};
+use super::belonging::events_of;
 use super::rows::{self, Kept};
-use super::shards::{Shards, rows as answer_rows};
+use super::shards::rows as answer_rows;
 use super::sql::{self, Rows};
-use super::stored::{RoomName, Told};
 use super::tables::{CALLS, EVENTS, ORPHANS, RESETS, SAMPLES};
 use super::{ClickHouse, samples};
-use crate::records::{AppId, Call, Event, Session};
-use crate::store::room::Room;
+use crate::records::{AppId, Call, Session};
 use crate::store::{ExportQuery, Exported, StoreError, What, export_order, export_session_order, sink_event};
 
 type Sink<'a> = &'a mut dyn FnMut(Exported<'_>) -> Result<(), StoreError>;
@@ -92,8 +91,7 @@ fn records(store: &ClickHouse, query: &ExportQuery, sink: Sink<'_>) -> Result<()
             calls.retain(|kept| from <= kept.call.created && kept.call.created <= to);
             let mut sessions = asker.sessions_of(&calls, &format!("app = {app}")).await?;
             let with_sessions = |kept: Kept| {
-                let key = (kept.call.room.clone(), kept.call.comm_id.to_string(), kept.twin);
-                let mut of_call = sessions.remove(&key).unwrap_or_default();
+                let mut of_call = sessions.remove(&kept.key()).unwrap_or_default();
                 of_call.sort_by(export_session_order);
                 (kept.call, of_call)
             };
@@ -106,8 +104,8 @@ fn records(store: &ClickHouse, query: &ExportQuery, sink: Sink<'_>) -> Result<()
     Ok(())
 }
 
-/// Rooms whose events are in memory at a time.
-const ROOMS_AT_ONCE: usize = 500;
+/// Calls whose events are in memory at a time.
+const CALLS_AT_ONCE: usize = 500;
 
 fn events_of_calls(store: &ClickHouse, query: &ExportQuery, sink: Sink<'_>) -> Result<(), StoreError> {
     let app = query.app;
@@ -118,48 +116,19 @@ fn events_of_calls(store: &ClickHouse, query: &ExportQuery, sink: Sink<'_>) -> R
         let calls = store.wait(async move |link| {
             calls_of(&Asker { shards: link.shards().await? }, app, part, &place).await
         })?;
-        for some in calls.chunks(ROOMS_AT_ONCE) {
-            let names: BTreeSet<RoomName> = some.iter().map(|kept| (app, kept.call.room.clone())).collect();
-            let lives = store.wait(async move |link| lives(&link.shards().await?, names).await)?;
-            for kept in some {
-                let key = (kept.call.room.clone(), kept.call.comm_id.to_string(), kept.twin);
-                for event in lives.get(&key).into_iter().flatten() {
+        for some in calls.chunks(CALLS_AT_ONCE) {
+            let some: Arc<[Kept]> = some.into();
+            let asked = some.clone();
+            let of_calls =
+                store.wait(async move |link| events_of(&link.shards().await?, app, &asked).await)?;
+            for kept in some.iter() {
+                for event in of_calls.get(&kept.key()).into_iter().flatten() {
                     sink_event(event, query, sink)?;
                 }
             }
         }
     }
     Ok(())
-}
-
-type OfCall = (String, String, u64);
-
-/// The events of each call of some rooms.
-async fn lives(
-    shards: &Arc<Shards>,
-    names: BTreeSet<RoomName>,
-) -> Result<BTreeMap<OfCall, Vec<Event>>, StoreError> {
-    let mut by_shard: BTreeMap<usize, BTreeSet<RoomName>> = BTreeMap::new();
-    for name in names {
-        by_shard.entry(shards.of_room(name.0, &name.1)).or_default().insert(name);
-    }
-    let mut found = BTreeMap::new();
-    for (shard, names) in by_shard {
-        let told = Told::read(shards, shard, &names, None).await?;
-        for name in &names {
-            let mut room = Room::default();
-            for event in told.events(name) {
-                room.admit(event.clone());
-            }
-            let mut twins: BTreeMap<String, u64> = BTreeMap::new();
-            for folded in room.fold(|timeline| told.resets(timeline)).calls {
-                let twin = twins.entry(folded.call.comm_id.to_string()).or_default();
-                found.insert((name.1.clone(), folded.call.comm_id.to_string(), *twin), folded.events);
-                *twin += 1;
-            }
-        }
-    }
-    Ok(found)
 }
 
 /// Restarts, attributes, what no rule knows, and what is outside of every call.

@@ -11,7 +11,7 @@ use super::ask::{calls_among, newest};
 use super::rows::{self, Digests};
 use super::shards::{Shards, rows as answer_rows};
 use super::sql::{Row, Rows, number, text};
-use super::stored::{RoomName, Told};
+use super::stored::{RoomName, Told, When};
 use super::tables::{CALLS, ERASED, EVENTS, ORPHANS, RESETS, SAMPLES, SESSIONS, Table};
 use crate::records::{Event, Millis, erase};
 use crate::store::erased::{Hash, People, hash, unhex};
@@ -197,7 +197,7 @@ impl Erasing<'_> {
         forgotten: &mut Forgotten,
         nameless: &mut Row,
     ) -> Result<(), StoreError> {
-        let told = Told::read(self.shards, self.shard, names, None).await?;
+        let told = Told::read(self.shards, self.shard, names, When::Ever).await?;
         for name in names {
             let mut room = Room::default();
             for event in told.events(name) {

@@ -7,6 +7,7 @@
 
 mod append;
 mod ask;
+mod belonging;
 mod export;
 mod forget;
 mod line;

@@ -154,6 +154,9 @@ pub(super) fn call(folded: &Folded, twin: u64) -> Result<Wanted, StoreError> {
     Ok(Wanted { key, values })
 }
 
+/// A call of an application: its room, its id, and which of those with that id.
+pub(super) type CallKey = (String, String, u64);
+
 /// A call as it is kept.
 #[derive(Debug, Clone)]
 pub(super) struct Kept {
@@ -164,6 +167,10 @@ pub(super) struct Kept {
 }
 
 impl Kept {
+    pub(super) fn key(&self) -> CallKey {
+        (self.call.room.clone(), self.call.comm_id.to_string(), self.twin)
+    }
+
     pub(super) fn timeline(&self) -> Timeline {
         let Call { app, room, source, instance, .. } = &self.call;
         Timeline { app: *app, room: room.clone(), source: source.clone(), instance: instance.clone() }

@@ -28,13 +28,41 @@ pub(super) struct Told {
     resets: BTreeMap<AppId, BTreeMap<Digests, Event>>,
 }
 
+/// Which events of rooms are read.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum When {
+    Ever,
+    /// On this day or later.
+    Since(i64),
+    /// Between these moments, themselves included.
+    Between(Millis, Millis),
+}
+
+impl When {
+    /// A further condition.
+    fn condition(self) -> String {
+        match self {
+            When::Ever => String::new(),
+            When::Since(day) => from_day(Some(day)),
+            // The day is the partition: others are not opened.
+            When::Between(from, to) => format!(
+                " AND day >= {} AND day <= {} AND at_ms >= {} AND at_ms <= {}",
+                sql::day(from.day()),
+                sql::day(to.day()),
+                from.0,
+                to.0
+            ),
+        }
+    }
+}
+
 impl Told {
-    /// Reads what is kept now, of the days from one on.
+    /// Reads what is kept now: some of the events, and all restarts.
     pub(super) async fn read(
         shards: &Arc<Shards>,
         shard: usize,
         rooms: &BTreeSet<RoomName>,
-        since: Option<i64>,
+        when: When,
     ) -> Result<Told, StoreError> {
         let mut told = Told::default();
         if rooms.is_empty() {
@@ -44,7 +72,7 @@ impl Told {
             "SELECT {} FROM events WHERE {}{} AND kind != '{}'",
             rows::EVENT_COLUMNS,
             rooms_in(rooms),
-            from_day(since),
+            when.condition(),
             rows::UNKNOWN
         );
         let resets = format!("SELECT {} FROM resets WHERE {}", rows::RESET_COLUMNS, apps_in(rooms));
