@@ -507,6 +507,26 @@ fn other_words_that_prevail_take_back_what_the_first_said_of_a_life() {
     }
 }
 
+/// A late leave without a time of joining is its user's only if that one was known before it (R12).
+#[test]
+fn who_becomes_known_by_a_later_leave_was_not_known_at_an_earlier_one() {
+    let destroyed = Event { life: Some("life".to_owned()), ..event("r", "", Kind::RoomDestroyed, -150) };
+    let told = [
+        Event { join_hint: Some(at(-200)), ..destroyed },
+        Event { join_hint: Some(at(-155)), ..left("r", "u", -20) },
+        left("r", "u", -40),
+        left("r", "u", -10),
+    ];
+    let reference = Subject::memory();
+    reference.append(&told);
+    for subject in Subject::all() {
+        for event in &told {
+            subject.append(std::slice::from_ref(event));
+        }
+        assert_eq!(subject.answers(), reference.answers(), "{}", subject.name);
+    }
+}
+
 /// Days before that of a life are looked at when a leave tells of a join that was on one of them.
 #[test]
 fn a_join_before_midnight_dates_a_life_back_no_further_than_the_life_before() {

@@ -200,9 +200,16 @@ impl Batch<'_> {
             Some(next) => self.call(next)?.map_or(MAX, |row| row.life.begin),
             None => MAX,
         };
-        let known = self.knows(candidate, owner(event))?;
+        let known = self.knows_before(candidate, &life, event)?;
         let belongs = event.at < next_begin && life.takes_late_leave(event, known);
         Ok((belongs && !self.may_adopt(&place.timeline, &life)?).then_some(candidate))
+    }
+
+    /// Whether an event's user is known in a life when the walk comes to the event: by what happened before, or names
+    /// the life by its id.
+    fn knows_before(&mut self, call: CallRef, life: &Life, event: &Event) -> Result<bool, StoreError> {
+        let told = self.user(call, owner(event))?.events.as_slice();
+        Ok(told.iter().any(|other| other < event || (other.life.is_some() && other.life == life.name)))
     }
 
     /// Whether leaves behind a life that is over wait for their user to become known in it (R12): as orphans, or
