@@ -219,6 +219,10 @@ fn left(room: &str, user: &str, second: i64) -> Event {
     event(room, user, Kind::UserLeft, second)
 }
 
+fn closed(room: &str, second: i64) -> Event {
+    event(room, "", Kind::RoomDestroyed, second)
+}
+
 #[test]
 fn twice_is_once_and_a_restart_forgets_nothing() {
     for subject in Subject::all() {
@@ -507,10 +511,35 @@ fn other_words_that_prevail_take_back_what_the_first_said_of_a_life() {
     }
 }
 
+/// Of two creations of one moment the first may tell of a life that is there already (rule 4), and the other one not.
+#[test]
+fn of_two_creations_of_one_moment_each_finds_its_life() {
+    let created = |user: &str| Event { at: at(6).plus(800), ..event("r", user, Kind::RoomCreated, 6) };
+    let told = [
+        created("b"),
+        joined("r", "u", 6),
+        created("c"),
+        left("r", "u", -50),
+        closed("r", -70),
+        created("a"),
+    ];
+    for order in [[0, 1, 2, 3, 4, 5], [5, 4, 3, 2, 1, 0], [1, 0, 2, 5, 3, 4], [1, 2, 0, 3, 4, 5]] {
+        let told = order.map(|nth: usize| told[nth].clone());
+        for subject in Subject::all() {
+            for until in 1..=told.len() {
+                subject.append(&told[until - 1..until]);
+                let reference = Subject::memory();
+                reference.append(&told[..until]);
+                assert_eq!(subject.answers(), reference.answers(), "{} {order:?} {until}", subject.name);
+            }
+        }
+    }
+}
+
 /// A late leave without a time of joining is its user's only if that one was known before it (R12).
 #[test]
 fn who_becomes_known_by_a_later_leave_was_not_known_at_an_earlier_one() {
-    let destroyed = Event { life: Some("life".to_owned()), ..event("r", "", Kind::RoomDestroyed, -150) };
+    let destroyed = Event { life: Some("life".to_owned()), ..closed("r", -150) };
     let told = [
         Event { join_hint: Some(at(-200)), ..destroyed },
         Event { join_hint: Some(at(-155)), ..left("r", "u", -20) },
@@ -530,8 +559,7 @@ fn who_becomes_known_by_a_later_leave_was_not_known_at_an_earlier_one() {
 /// Days before that of a life are looked at when a leave tells of a join that was on one of them.
 #[test]
 fn a_join_before_midnight_dates_a_life_back_no_further_than_the_life_before() {
-    let destroyed = event("r", "", Kind::RoomDestroyed, 20);
-    let ended = [vec![joined("r", "a", 0), destroyed.clone()], vec![destroyed]];
+    let ended = [vec![joined("r", "a", 0), closed("r", 20)], vec![closed("r", 20)]];
     for (mut told, hint) in ended.into_iter().flat_map(|ended| [(ended.clone(), 10), (ended, 30)]) {
         if let [destroyed] = told.as_mut_slice() {
             destroyed.life = Some("life".to_owned());

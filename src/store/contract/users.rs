@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::{
-    APP, Answers, START_S, Subject, Told, any_event, at, event, few_cases, joined, left, now, shuffled, wait,
+    APP, Answers, START_S, Subject, Told, any_event, at, closed, event, few_cases, joined, left, now,
+    shuffled, wait,
 };
 use crate::records::{AppId, CommId, Event, Kind, Millis};
 use crate::store::{DAY_S, Store, UserCall, UserCallsQuery, UserSeen, UsersQuery, overlaps};
@@ -75,10 +76,6 @@ fn names(users: Vec<UserSeen>) -> Vec<(String, u64)> {
 
 fn rooms(calls: &[UserCall]) -> Vec<&str> {
     calls.iter().map(|of| of.call.room.as_str()).collect()
-}
-
-fn closed(room: &str, second: i64) -> Event {
-    event(room, "", Kind::RoomDestroyed, second)
 }
 
 /// Events, and who is in how many calls after them.

@@ -360,29 +360,34 @@ impl Batch<'_> {
     }
 
     fn window(&mut self, timeline: &Timeline, from: Millis, until: Millis) -> Result<Window, StoreError> {
-        let first = self.before(timeline, from, true)?;
-        let begin_of = |batch: &mut Self, call: CallRef| -> Result<Millis, StoreError> {
-            Ok(batch.call(call)?.map_or(MAX, |row| row.life.begin))
-        };
+        // What shares the millisecond of a life's begin may come before it, and be of the life before.
+        let mut cursor = from.plus(-1);
+        let first = self.before(timeline, cursor, true)?;
         let mut boundary = None;
         let mut calls = Vec::new();
-        let mut cursor = from;
         if let Some(first) = first {
-            cursor = begin_of(self, first)?;
-            boundary = self.call(first)?.and_then(|row| row.life.after);
+            (cursor, boundary) =
+                self.call(first)?.map_or((MAX, None), |row| (row.life.begin, row.life.after));
             calls = self.calls_beginning_at(timeline, cursor, first)?;
         }
         let mut limit = MAX;
         let mut beyond = false;
+        let mut told_until = self.last_evidence_of(&calls)?;
         while let Some(next) = self.after(timeline, cursor)? {
-            cursor = begin_of(self, next)?;
-            // A life that a leave opened may dissolve into the one before it, and then the next is the one beyond.
-            let may_dissolve = self.call(next)?.is_some_and(|row| row.life.by_leave);
-            if beyond && !may_dissolve {
+            let Some((begin, may_dissolve)) = self.call(next)?.map(|row| (row.life.begin, row.life.by_leave))
+            else {
+                break;
+            };
+            cursor = begin;
+            // A life that a leave opened may dissolve into the one before it, and then the next is the one beyond. What
+            // the one before was told of in its last millisecond does not come behind the limit.
+            if beyond && !may_dissolve && told_until < cursor {
                 limit = cursor;
                 break;
             }
-            calls.extend(self.calls_beginning_at(timeline, cursor, next)?);
+            let beginning = self.calls_beginning_at(timeline, cursor, next)?;
+            told_until = told_until.max(self.last_evidence_of(&beginning)?);
+            calls.extend(beginning);
             beyond = cursor > until && !may_dissolve;
         }
         let since = boundary.unwrap_or(MIN);
@@ -395,6 +400,16 @@ impl Batch<'_> {
         }
         orphans.sort();
         Ok(Window { calls, orphans, boundary, limit })
+    }
+
+    /// Of lives whose events are told apart by time alone.
+    fn last_evidence_of(&mut self, calls: &[CallRef]) -> Result<Millis, StoreError> {
+        let mut last = MIN;
+        for &call in calls {
+            let unnamed = self.call(call)?.filter(|row| row.life.name.is_none());
+            last = last.max(unnamed.map_or(MIN, |row| row.life.last_evidence));
+        }
+        Ok(last)
     }
 
     fn orphan_days(&self, timeline: &Timeline, from: Millis, to: Millis) -> BTreeSet<i64> {
