@@ -511,6 +511,22 @@ fn other_words_that_prevail_take_back_what_the_first_said_of_a_life() {
     }
 }
 
+/// A leave after midnight of a life that ended before it: what the same batch tells next knows of it.
+#[test]
+fn a_late_leave_on_the_next_day_goes_to_the_life_that_is_told_of_behind_it() {
+    let of_life = |life: &str, event: Event| Event { life: Some(life.to_owned()), ..event };
+    let ended = Event { join_hint: Some(at(-150)), ..of_life("before", closed("r", 50)) };
+    let leave = Event { join_hint: Some(at(-100)), ..left("r", "u", 98) };
+    let next = Event { create_hint: Some(at(78)), ..of_life("behind", joined("r", "v", 170)) };
+    let reference = Subject::memory();
+    reference.append(&[ended.clone(), leave.clone(), next.clone()]);
+    for subject in Subject::all() {
+        subject.append(std::slice::from_ref(&ended));
+        subject.append(&[leave.clone(), next.clone()]);
+        assert_eq!(subject.answers(), reference.answers(), "{}", subject.name);
+    }
+}
+
 /// Of two creations of one moment the first may tell of a life that is there already (rule 4), and the other one not.
 #[test]
 fn of_two_creations_of_one_moment_each_finds_its_life() {

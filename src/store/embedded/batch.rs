@@ -24,7 +24,7 @@ pub(super) struct Batch<'s> {
     pub(super) index: &'s Index,
     views: HashMap<i64, Option<Rc<View>>>,
     pub(super) calls: HashMap<CallRef, CallEntry>,
-    /// Lives that this batch made or moved, by room.
+    /// Lives that this batch made or moved, or let reach another day, by room.
     begun: HashMap<AppId, HashMap<String, BTreeSet<CallRef>>>,
     pub(super) users: HashMap<CallRef, BTreeMap<String, UserEntry>>,
     pub(super) singles: BTreeMap<(i64, Table, Vec<u8>), Option<Event>>,
@@ -126,11 +126,7 @@ impl<'s> Batch<'s> {
         life: Life,
     ) -> Result<(), StoreError> {
         self.call(at)?;
-        let rooms = self.begun.entry(timeline.app).or_default();
-        match rooms.get_mut(&timeline.room) {
-            Some(calls) => calls.insert(at),
-            None => rooms.entry(timeline.room.clone()).or_default().insert(at),
-        };
+        self.move_in(timeline.app, &timeline.room, at);
         let Some(entry) = self.calls.get_mut(&at) else { return Ok(()) };
         match &mut entry.row {
             Some(row) => row.life = life,
@@ -150,6 +146,15 @@ impl<'s> Batch<'s> {
             }
         }
         Ok(())
+    }
+
+    /// Has a call be found by its room's name, wherever the index has it.
+    pub(super) fn move_in(&mut self, app: AppId, room: &str, at: CallRef) {
+        let rooms = self.begun.entry(app).or_default();
+        match rooms.get_mut(room) {
+            Some(calls) => calls.insert(at),
+            None => rooms.entry(room.to_owned()).or_default().insert(at),
+        };
     }
 
     /// The calls of a room's name that this batch made or moved.
@@ -392,8 +397,8 @@ impl<'s> Batch<'s> {
         let read = self.calls.values().filter_map(|entry| entry.row.as_ref());
         let mut open: BTreeSet<Timeline> = read.filter(|row| is_open(row)).map(CallRow::timeline).collect();
         let mut look = |row: Option<CallRow>| open.extend(row.filter(is_open).map(|row| row.timeline()));
-        let is_read = |call: &CallRef| self.calls.contains_key(call);
-        let long: Vec<CallRef> = self.index.long_of_app(*app).filter(|call| !is_read(call)).collect();
+        let long: Vec<CallRef> =
+            self.index.long_of_app(*app).filter(|call| !self.calls.contains_key(call)).collect();
         for call in long {
             if let Some(view) = self.view(call.day)? {
                 look(view.with(Table::Calls, &Key::call(call.no).bytes(), values::decode_call)?);

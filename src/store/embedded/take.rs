@@ -227,10 +227,14 @@ impl Batch<'_> {
 
     fn add(&mut self, call: CallRef, event: Event) -> Result<Admission, StoreError> {
         self.latest = Some(call);
+        let at = event.at;
         if let Some(life) = self.life_mut(call) {
             life.note(&event);
+            // A late leave on another day makes it long, which the index does not know yet.
+            if life.closed.is_some() && day(at) != call.day {
+                self.move_in(event.app, &event.room, call);
+            }
         }
-        let at = event.at;
         let entry = self.user(call, owner(&event))?;
         let admission = entry.events.admit(event);
         entry.dirty |= admission != Admission::Known;
