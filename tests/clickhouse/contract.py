@@ -62,4 +62,6 @@ def the_suite_on_the_current_engine(_binary):
     return suite("current")
 
 
-TESTS = [the_suite_on_one_server, the_suite_on_two_replicas, the_suite_on_two_shards, the_suite_on_the_current_engine]
+TESTS = [the_suite_on_one_server, the_suite_on_two_replicas, the_suite_on_two_shards]
+# In process it answers one statement after the other, so that it is busy with one core all the time.
+BESIDE = [the_suite_on_the_current_engine]

@@ -10,6 +10,7 @@ is `N passed, N failed`.
 import pathlib
 import signal
 import sys
+import threading
 import time
 import traceback
 
@@ -20,24 +21,42 @@ import erasing
 import faults
 
 
+def passes(test, binary):
+    """Runs one, and says what became of it."""
+    begun, name = time.monotonic(), test.__name__.replace("_", " ")
+    try:
+        told = test(binary)
+        print(f"clickhouse: {name}: ok, {time.monotonic() - begun:.1f} s{f'; {told}' if told else ''}", flush=True)
+        return True
+    except (Exception, SystemExit):  # pylint: disable=broad-except
+        print(f"clickhouse: {name}: FAILED after {time.monotonic() - begun:.1f} s\n{traceback.format_exc()}", flush=True)
+        return False
+
+
 def main():
-    """One test after the other."""
+    """The suites, one of them beside the others; then one test after the other."""
     # Told to end, it still ends what it has started.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     binary = str(pathlib.Path(sys.argv[1]).resolve())
     words = sys.argv[2:]
-    tests = [test for module in (contract, faults, erasing, copying, dashboards) for test in module.TESTS]
-    tests = [test for test in tests if not words or any(word in test.__name__ for word in words)]
-    passed = failed = 0
-    for test in tests:
-        begun, name = time.monotonic(), test.__name__.replace("_", " ")
-        try:
-            told = test(binary)
-            passed += 1
-            print(f"clickhouse: {name}: ok, {time.monotonic() - begun:.1f} s{f'; {told}' if told else ''}", flush=True)
-        except (Exception, SystemExit):  # pylint: disable=broad-except
-            failed += 1
-            print(f"clickhouse: {name}: FAILED after {time.monotonic() - begun:.1f} s\n{traceback.format_exc()}", flush=True)
+
+    def asked_for(*modules):
+        tests = [test for module in modules for test in module]
+        return [test for test in tests if not words or any(word in test.__name__ for word in words)]
+
+    outcomes = []
+
+    def run(tests):
+        for test in tests:
+            outcomes.append(passes(test, binary))
+
+    beside = threading.Thread(target=run, args=[asked_for(contract.BESIDE)], daemon=True)
+    beside.start()
+    run(asked_for(contract.TESTS))
+    beside.join()
+    # These measure time, or wait for others to notice something.
+    run(asked_for(faults.TESTS, erasing.TESTS, copying.TESTS, dashboards.TESTS))
+    passed, failed = outcomes.count(True), outcomes.count(False)
     print(f"\n{passed} passed, {failed} failed")
     return 0 if failed == 0 and passed > 0 else 1
 
