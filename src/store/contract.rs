@@ -499,15 +499,19 @@ fn other_words_that_prevail_take_back_what_the_first_said_of_a_life() {
         dated(Event { join_hint: Some(at(5)), ..event("r", "b", Kind::UserLeft, 30) }),
         dated(event("r", "b", Kind::UserLeft, 30)),
     ];
-    for told in [named, unnamed] {
-        let reference = Subject::memory();
-        reference.append(&told);
-        for subject in Subject::all() {
-            for event in &told {
-                subject.append(std::slice::from_ref(event));
-            }
-            assert_eq!(subject.answers(), reference.answers(), "{}", subject.name);
+    check_one_by_one(&named);
+    check_one_by_one(&unnamed);
+}
+
+/// Told one event after the other, every store answers as the reference does that is told all at once.
+fn check_one_by_one(told: &[Event]) {
+    let reference = Subject::memory();
+    reference.append(told);
+    for subject in Subject::all() {
+        for event in told {
+            subject.append(std::slice::from_ref(event));
         }
+        assert_eq!(subject.answers(), reference.answers(), "{} {told:?}", subject.name);
     }
 }
 
@@ -556,20 +560,12 @@ fn of_two_creations_of_one_moment_each_finds_its_life() {
 #[test]
 fn who_becomes_known_by_a_later_leave_was_not_known_at_an_earlier_one() {
     let destroyed = Event { life: Some("life".to_owned()), ..closed("r", -150) };
-    let told = [
+    check_one_by_one(&[
         Event { join_hint: Some(at(-200)), ..destroyed },
         Event { join_hint: Some(at(-155)), ..left("r", "u", -20) },
         left("r", "u", -40),
         left("r", "u", -10),
-    ];
-    let reference = Subject::memory();
-    reference.append(&told);
-    for subject in Subject::all() {
-        for event in &told {
-            subject.append(std::slice::from_ref(event));
-        }
-        assert_eq!(subject.answers(), reference.answers(), "{}", subject.name);
-    }
+    ]);
 }
 
 /// Days before that of a life are looked at when a leave tells of a join that was on one of them.
