@@ -41,6 +41,16 @@ pub(super) struct Sought<'a> {
     pub(super) first_join_s: Option<i64>,
 }
 
+impl FromIterator<Event> for Room {
+    fn from_iter<I: IntoIterator<Item = Event>>(events: I) -> Room {
+        let mut room = Room::default();
+        for event in events {
+            room.admit(event);
+        }
+        room
+    }
+}
+
 impl Room {
     /// Adds an event that is told of this room's name: neither a restart nor an unknown one.
     pub(super) fn admit(&mut self, event: Event) -> Admission {

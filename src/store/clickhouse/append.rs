@@ -234,10 +234,7 @@ impl Folding<'_> {
         if self.part.as_ref().is_some_and(|part| !part.fits(events())) {
             return Ok(Outcome::NeedsAll);
         }
-        let mut room = Room::default();
-        for event in events() {
-            room.admit(event.clone());
-        }
+        let room: Room = events().cloned().collect();
         let (before, boundary) =
             self.part.as_ref().map_or((&[][..], None), |part| (&part.before, part.boundary));
         let mut lives = room.fold_behind(before, boundary, |timeline| self.told.resets(timeline));
@@ -292,11 +289,7 @@ impl Wanteds {
         let want = |rows: &mut BTreeMap<Vec<u8>, Wanted>, row: Wanted| {
             rows.insert(row.key.0.clone(), row);
         };
-        let mut twins: BTreeMap<&str, u64> = BTreeMap::new();
-        for folded in &lives.calls {
-            let count = twins.entry(folded.call.comm_id.as_str()).or_default();
-            let twin = *count;
-            *count += 1;
+        for (folded, twin) in rows::with_twins(&lives.calls) {
             want(&mut wanted.calls, rows::call(folded, twin)?);
             let mut alike: BTreeMap<(&str, Millis, &str), u64> = BTreeMap::new();
             for session in &folded.sessions {

@@ -38,7 +38,7 @@ pub(super) async fn events_of(
         };
         let told = Told::read(shards, shard, &names, When::Between(from, to)).await?;
         let rooms: BTreeMap<&RoomName, Room> =
-            names.iter().map(|name| (name, room_of(&told, name))).collect();
+            names.iter().map(|name| (name, told.events(name).cloned().collect())).collect();
         let mut whole: BTreeSet<RoomName> = BTreeSet::new();
         for (timeline, stretch) in &stretches {
             let name = (timeline.app, timeline.room.clone());
@@ -62,22 +62,12 @@ async fn of_whole_rooms(
     let mut found = BTreeMap::new();
     let told = Told::read(shards, shard, names, When::Ever).await?;
     for name in names {
-        let mut twins: BTreeMap<String, u64> = BTreeMap::new();
-        for folded in room_of(&told, name).fold(|timeline| told.resets(timeline)).calls {
-            let twin = twins.entry(folded.call.comm_id.to_string()).or_default();
-            found.insert((name.1.clone(), folded.call.comm_id.to_string(), *twin), folded.events);
-            *twin += 1;
+        let room: Room = told.events(name).cloned().collect();
+        for (folded, twin) in rows::with_twins(room.fold(|timeline| told.resets(timeline)).calls) {
+            found.insert((name.1.clone(), folded.call.comm_id.to_string(), twin), folded.events);
         }
     }
     Ok(found)
-}
-
-fn room_of(told: &Told, name: &RoomName) -> Room {
-    let mut room = Room::default();
-    for event in told.events(name) {
-        room.admit(event.clone());
-    }
-    room
 }
 
 /// From one moment to another, themselves included.
@@ -219,15 +209,12 @@ mod tests {
 
     /// What is kept of a room's calls, and the events of each.
     fn kept(room: &Room, resets: &[(String, Millis)]) -> Vec<(Kept, Vec<Event>)> {
-        let mut twins: BTreeMap<String, u64> = BTreeMap::new();
-        let calls = room.fold(|timeline| of_timeline(resets, timeline)).calls.into_iter();
-        let calls = calls.map(|folded| {
-            let twin = twins.entry(folded.call.comm_id.to_string()).or_default();
-            *twin += 1;
+        let calls = rows::with_twins(room.fold(|timeline| of_timeline(resets, timeline)).calls);
+        let kept = calls.map(|(folded, twin)| {
             let day = folded.call.created.day();
-            (Kept { day, call: folded.call, life: folded.life, twin: *twin - 1 }, folded.events)
+            (Kept { day, call: folded.call, life: folded.life, twin }, folded.events)
         });
-        calls.collect()
+        kept.collect()
     }
 
     fn of_timeline(resets: &[(String, Millis)], timeline: &Timeline) -> Vec<Millis> {

@@ -199,10 +199,7 @@ impl Erasing<'_> {
     ) -> Result<(), StoreError> {
         let told = Told::read(self.shards, self.shard, names, When::Ever).await?;
         for name in names {
-            let mut room = Room::default();
-            for event in told.events(name) {
-                room.admit(event.clone());
-            }
+            let mut room: Room = told.events(name).cloned().collect();
             let lives = room.fold(|timeline| told.resets(timeline));
             room.forget(&lives, self.person, forgotten);
             for event in room.events() {

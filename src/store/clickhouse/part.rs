@@ -101,10 +101,7 @@ mod tests {
     }
 
     fn kept(events: &[Event]) -> Vec<Kept> {
-        let mut room = Room::default();
-        for event in events {
-            room.admit(event.clone());
-        }
+        let room: Room = events.iter().cloned().collect();
         let folded = room.fold(|_| Vec::new()).calls.into_iter();
         folded.map(|f| Kept { day: f.call.created.day(), call: f.call, life: f.life, twin: 0 }).collect()
     }

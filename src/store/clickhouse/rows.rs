@@ -1,5 +1,8 @@
 //! Records to rows, and rows to records.
 
+use std::borrow::Borrow;
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -156,6 +159,18 @@ pub(super) fn call(folded: &Folded, twin: u64) -> Result<Wanted, StoreError> {
 
 /// A call of an application: its room, its id, and which of those with that id.
 pub(super) type CallKey = (String, String, u64);
+
+/// Calls of one room's name, each with which of those with its id it is.
+pub(super) fn with_twins<F: Borrow<Folded>>(
+    calls: impl IntoIterator<Item = F>,
+) -> impl Iterator<Item = (F, u64)> {
+    let mut twins: BTreeMap<String, u64> = BTreeMap::new();
+    calls.into_iter().map(move |folded| {
+        let count = twins.entry(folded.borrow().call.comm_id.to_string()).or_default();
+        *count += 1;
+        (folded, *count - 1)
+    })
+}
 
 /// A call as it is kept.
 #[derive(Debug, Clone)]
