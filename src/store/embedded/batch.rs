@@ -406,24 +406,14 @@ impl<'s> Batch<'s> {
         }
         let day = day(at);
         let Some(view) = self.view(day)? else { return Ok(open) };
-        let mut outcome = Ok(());
-        view.scan(Table::Calls, &[], None, false, &mut |key, value| {
+        view.each(Table::Calls, &[], None, &mut |key, value| {
             let call = keys::trailing_number(key).map(|no| CallRef { day, no });
-            if call.is_none_or(|call| self.calls.contains_key(&call)) {
-                return ControlFlow::Continue(());
+            if call.is_some_and(|call| !self.calls.contains_key(&call)) {
+                look(Some(values::decode_call(value)?));
             }
-            match values::decode_call(value) {
-                Ok(row) => {
-                    look(Some(row));
-                    ControlFlow::Continue(())
-                }
-                Err(error) => {
-                    outcome = Err(error);
-                    ControlFlow::Break(())
-                }
-            }
+            Ok(())
         })?;
-        outcome.map(|()| open)
+        Ok(open)
     }
 
     /// The life that a source's own id names.

@@ -244,25 +244,17 @@ fn find_singles(
 ) -> Result<(), StoreError> {
     for table in SINGLES {
         let app = Key::app(person.app);
-        let mut outcome = Ok(());
-        view.scan(table, &app.clone().bytes(), Some(&app.end()), false, &mut |_, value| {
+        view.each(table, &app.clone().bytes(), Some(&app.end()), &mut |_, value| {
             // A body that no rule knows may hold the name in other bytes.
             if table != Table::Unknown && !holds(value, person.user.as_bytes()) {
-                return ControlFlow::Continue(());
+                return Ok(());
             }
-            match values::decode_single(value) {
-                Ok(event) if person.is_in(&event) && keys::day(event.at) == file.day => {
-                    rooms.entry(event.room.clone()).or_default().singles.push((table, event));
-                }
-                Ok(_) => {}
-                Err(error) => {
-                    outcome = Err(error);
-                    return ControlFlow::Break(());
-                }
+            let event = values::decode_single(value)?;
+            if person.is_in(&event) && keys::day(event.at) == file.day {
+                rooms.entry(event.room.clone()).or_default().singles.push((table, event));
             }
-            ControlFlow::Continue(())
+            Ok(())
         })?;
-        outcome?;
     }
     Ok(())
 }

@@ -496,17 +496,11 @@ fn recount(files: &Files, file: i64, counted: &mut AllSums) -> Result<(), StoreE
 /// Gives the stays of each user of a call.
 fn each_user(view: &View, call: CallRef, sink: &mut dyn FnMut(&str, &[StayHead])) -> Result<(), StoreError> {
     let prefix = Key::call(call.no);
-    let mut outcome = Ok(());
-    view.scan(Table::Events, &prefix.clone().bytes(), Some(&prefix.end()), false, &mut |key, value| {
-        match (user_of(key), told::decode_heads(value, call.day)) {
-            (Some(user), Ok(stays)) => sink(&user, &stays),
-            (None, Ok(_)) => {}
-            (_, Err(error)) => {
-                outcome = Err(error);
-                return ControlFlow::Break(());
-            }
+    view.each(Table::Events, &prefix.clone().bytes(), Some(&prefix.end()), &mut |key, value| {
+        let stays = told::decode_heads(value, call.day)?;
+        if let Some(user) = user_of(key) {
+            sink(&user, &stays);
         }
-        ControlFlow::Continue(())
-    })?;
-    outcome
+        Ok(())
+    })
 }

@@ -436,6 +436,9 @@ type Rows = ReadOnlyTable<&'static [u8], &'static [u8]>;
 /// What a scan does with each row: go on, or stop.
 pub(super) type Visit<'v> = &'v mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>;
 
+/// What is done with each row where none is left out; it may fail.
+type Take<'t> = &'t mut dyn FnMut(&[u8], &[u8]) -> Result<(), StoreError>;
+
 impl Opened {
     fn unpack(&self, first: &[u8], block: &[u8]) -> Result<Rc<Block>, StoreError> {
         let mut last = self.last.borrow_mut();
@@ -521,6 +524,22 @@ impl View {
             apps.push(app);
             from = Key::app(app).end();
         }
+    }
+
+    /// Every row from `from` on, up to but without `to`, as far as the first that fails.
+    pub(super) fn each(
+        &self,
+        table: Table,
+        from: &[u8],
+        to: Option<&[u8]>,
+        take: Take<'_>,
+    ) -> Result<(), StoreError> {
+        let mut outcome = Ok(());
+        self.scan(table, from, to, false, &mut |key, value| {
+            outcome = take(key, value);
+            if outcome.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })?;
+        outcome
     }
 
     /// The rows from `from` on, up to but without `to`; or those before `to` backwards.

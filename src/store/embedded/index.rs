@@ -147,20 +147,13 @@ impl Index {
     }
 
     fn read_sums(&mut self, view: &View, file: i64) -> Result<(), StoreError> {
-        let mut outcome = Ok(());
-        view.scan(Table::Figures, &[], None, false, &mut |key, value| match decode_sums(value) {
-            Ok(sums) => {
-                if let Some((app, start_s)) = day_of_figures(key) {
-                    self.sums.set(app, start_s, file, sums);
-                }
-                ControlFlow::Continue(())
+        view.each(Table::Figures, &[], None, &mut |key, value| {
+            let sums = decode_sums(value)?;
+            if let Some((app, start_s)) = day_of_figures(key) {
+                self.sums.set(app, start_s, file, sums);
             }
-            Err(error) => {
-                outcome = Err(error);
-                ControlFlow::Break(())
-            }
-        })?;
-        outcome
+            Ok(())
+        })
     }
 
     fn set_long(&mut self, app: AppId, room: String, call: CallRef, until: i64) {
@@ -311,16 +304,9 @@ pub(super) fn singles_between(
     to: Option<&[u8]>,
 ) -> Result<Vec<Event>, StoreError> {
     let mut events = Vec::new();
-    let mut outcome = Ok(());
-    view.scan(table, from, to, false, &mut |_, value| match decode_single(value) {
-        Ok(event) => {
-            events.push(event);
-            ControlFlow::Continue(())
-        }
-        Err(error) => {
-            outcome = Err(error);
-            ControlFlow::Break(())
-        }
+    view.each(table, from, to, &mut |_, value| {
+        events.push(decode_single(value)?);
+        Ok(())
     })?;
-    outcome.map(|()| events)
+    Ok(events)
 }

@@ -262,17 +262,14 @@ fn read_chunks(
     last: Millis,
 ) -> Result<Vec<(Millis, Columns)>, StoreError> {
     let mut chunks: Vec<(Millis, Columns)> = Vec::new();
-    let mut outcome = Ok(());
     let (from, behind) = (chunk_key(flow, from), chunk_key(flow, last.plus(1)));
-    view.scan(Table::Chunks, &from, Some(&behind), false, &mut |key, value| {
-        let Some((_, start)) = keys::of_chunk(key) else { return ControlFlow::Continue(()) };
-        match chunk::decode(value) {
-            Ok(columns) => chunks.push((start, columns)),
-            Err(error) => outcome = Err(error),
+    view.each(Table::Chunks, &from, Some(&behind), &mut |key, value| {
+        if let Some((_, start)) = keys::of_chunk(key) {
+            chunks.push((start, chunk::decode(value)?));
         }
-        if outcome.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        Ok(())
     })?;
-    outcome.map(|()| chunks)
+    Ok(chunks)
 }
 
 /// Takes out what lies before `end`, or all of it.

@@ -277,24 +277,17 @@ fn each_key(
     apps: &HashMap<CallNo, AppId>,
     visit: &mut dyn FnMut(Vec<u8>),
 ) -> Result<(), StoreError> {
-    let mut outcome = Ok(());
-    view.scan(Table::Events, &[], None, false, &mut |key, value| {
-        match told::decode_heads(value, day) {
-            Ok(stays) if stays.is_empty() => return ControlFlow::Continue(()),
-            Ok(_) => {}
-            Err(error) => {
-                outcome = Err(error);
-                return ControlFlow::Break(());
-            }
+    view.each(Table::Events, &[], None, &mut |key, value| {
+        if told::decode_heads(value, day)?.is_empty() {
+            return Ok(());
         }
         let no = key.first_chunk().map(|bytes| CallNo::from_be_bytes(*bytes));
         let app = no.and_then(|no| apps.get(&no));
         if let (Some(no), Some(&app), Some(user)) = (no, app, user_of(key)) {
             visit(keys::calls_of_user(app, &user).number(no).bytes());
         }
-        ControlFlow::Continue(())
-    })?;
-    outcome
+        Ok(())
+    })
 }
 
 /// Whether a sealed file lists the calls of its users, and no others.
