@@ -133,8 +133,11 @@ codes! {
         "您当前每秒请求 `{0}` 次，超过了每秒频率上限 `{1}`，请稍后重试。";
     RequestLimitUin "RequestLimitExceeded.UinLimitExceeded" Never
         "the limit is for each action, not for all of an account";
-    RequestLimitIp "RequestLimitExceeded.IPLimitExceeded" Never
-        "addresses are not limited";
+    RequestLimitIp "RequestLimitExceeded.IPLimitExceeded" Retryable
+        "the address has failed to show who it is more often than `limits.failed_attempts_per_minute`; it may try again in a minute"
+        "该地址的认证失败次数超过 `limits.failed_attempts_per_minute`；一分钟后可重试"
+        "Too many requests from this address failed authentication. Please try again in a minute."
+        "来自该地址的请求认证失败次数过多，请一分钟后重试。";
     RequestLimitGlobalRegionUin "RequestLimitExceeded.GlobalRegionUinLimitExceeded" Never
         "regions are not limited";
     UnsupportedProtocol "UnsupportedProtocol" Raised
@@ -348,6 +351,7 @@ enum About {
 
 impl From<ErrorCode> for Fault {
     fn from(code: ErrorCode) -> Fault {
+        debug_assert!(code.used() != Use::Never, "{} is said, and its row has no message", code.wire());
         Fault { code, about: Vec::new(), own: None }
     }
 }

@@ -24,11 +24,15 @@ fn address(last: u8) -> String {
 }
 
 /// Asks a question from an address; the code of the error, or nothing.
-async fn ask(served: &Served, from: &str, key: (&str, &str)) -> String {
+async fn reply(served: &Served, from: &str, key: (&str, &str)) -> String {
     let body = json!({ "SdkAppId": APP, "StartTime": NOW_S - 60, "EndTime": NOW_S }).to_string();
     let mut headers = signed(served.host(), key, "DescribeRoomInfo", &body);
     headers.push(from.to_owned());
-    let reply = raw(served.host(), "POST", "/", &headers, &body).await;
+    raw(served.host(), "POST", "/", &headers, &body).await
+}
+
+async fn ask(served: &Served, from: &str, key: (&str, &str)) -> String {
+    let reply = reply(served, from, key).await;
     reply.split("\"Code\":\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default().to_owned()
 }
 
@@ -63,6 +67,8 @@ async fn who_guesses_is_not_listened_to_and_who_was_in_before_is() {
         "RequestLimitExceeded.IPLimitExceeded",
         "it was not there before"
     );
+    let refused = reply(&served, &office, OTHER).await;
+    assert!(refused.contains("Please try again in a minute."), "it says what to do: {refused}");
     assert_eq!(ask(&served, &office, OWNER).await, "", "who was in before is not kept out by a neighbour");
     assert_eq!(ask(&served, &address(2), OTHER).await, "", "another address is another's");
     let log = served.stop();
