@@ -38,6 +38,7 @@ impl Default for News {
 #[derive(Debug, Default)]
 struct OfApp {
     version: u64,
+    erasures: u64,
     newest: BTreeSet<Event>,
 }
 
@@ -144,16 +145,23 @@ impl News {
         for room in &self.rooms {
             room.fetch_add(1, Ordering::Release);
         }
-        if let Some(of_app) = self.apps().get_mut(&person.app) {
-            of_app.version += 1;
-            of_app.newest.retain(|event| !person.is_in(event));
-        }
+        let mut apps = self.apps();
+        let of_app = apps.entry(person.app).or_default();
+        of_app.version += 1;
+        of_app.erasures += 1;
+        of_app.newest.retain(|event| !person.is_in(event));
+        drop(apps);
         self.changed.send_replace(());
     }
 
     /// A number that grows with every batch of an application.
     pub fn version(&self, app: AppId) -> u64 {
         self.apps().get(&app).map_or(0, |of_app| of_app.version)
+    }
+
+    /// A number that grows when a person of an application is erased: what was remembered until then may name them.
+    pub fn erasures(&self, app: AppId) -> u64 {
+        self.apps().get(&app).map_or(0, |of_app| of_app.erasures)
     }
 
     /// A number that grows with every batch that says anything of a room's name, and now and then with others.

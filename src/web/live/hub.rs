@@ -153,7 +153,7 @@ impl Hub {
             }
         }
         let Work { memory, number, .. } = &mut *work;
-        memory.hear(store.news().newest(app));
+        memory.follow(store.news(), app);
         let seen = Scope { store, app, now, horizon }.look(memory).await?;
         *number += 1;
         let told = last.as_ref().map(|last| last.told.lock().unwrap_or_else(PoisonError::into_inner));

@@ -7,7 +7,7 @@ use super::super::score::{self, Grade};
 use super::super::{Trouble, call::ByPeer};
 use crate::records::quality::{GAP_MS_MAX, Metric, Points, Series, metrics};
 use crate::records::{AppId, Call, CommId, Event, Millis};
-use crate::store::{CallQuery, NEWEST_MAX, SampleQuery, SessionPage, SessionQuery, Store, UserQuery};
+use crate::store::{CallQuery, NEWEST_MAX, News, SampleQuery, SessionPage, SessionQuery, Store, UserQuery};
 
 /// Minutes of history.
 pub(super) const MINUTES: usize = 60;
@@ -102,6 +102,8 @@ pub(super) struct Memory {
     problems: BTreeMap<i64, usize>,
     events: BTreeSet<Event>,
     has_looked_back: bool,
+    /// How many people had been erased when it began to remember.
+    erasures: u64,
 }
 
 /// The sessions of a call, as they were read.
@@ -435,8 +437,17 @@ impl<S: Store> Scope<'_, S> {
 }
 
 impl Memory {
-    /// Adds what happened meanwhile.
-    pub(super) fn hear(&mut self, newest: Vec<Event>) {
+    /// Adds what happened meanwhile. Nothing that may name somebody who was erased since is remembered.
+    pub(super) fn follow(&mut self, news: &News, app: AppId) {
+        // Asked first: an erasure that comes between is met the next time.
+        let erasures = news.erasures(app);
+        if self.erasures != erasures {
+            *self = Memory { erasures, ..Memory::default() };
+        }
+        self.hear(news.newest(app));
+    }
+
+    fn hear(&mut self, newest: Vec<Event>) {
         self.events.extend(newest);
         while self.events.len() > NEWEST_MAX {
             self.events.pop_first();
@@ -567,7 +578,7 @@ mod tests {
 
     async fn look(store: &crate::store::Memory, memory: &mut Memory) -> Now {
         let scope = Scope { store, app: APP, now: NOW, horizon: Millis(i64::MIN) };
-        memory.hear(store.news().newest(APP));
+        memory.follow(store.news(), APP);
         scope.look(memory).await.unwrap()
     }
 
@@ -609,6 +620,28 @@ mod tests {
         let long_ago = now.minutes[MINUTES - 41];
         assert_eq!((long_ago.users, long_ago.rooms, long_ago.problems), (1, 1, Some(0)));
         assert_eq!(now.rooms[0].trend[MINUTES - 4..], [3, 2, 2, 2]);
+    }
+
+    #[tokio::test]
+    async fn who_was_erased_is_in_nothing_that_is_remembered() {
+        let store = crate::store::Memory::default();
+        let mut memory = Memory::default();
+        let events = vec![
+            event("r", "alice", Kind::UserJoined, 100),
+            event("r", "bob", Kind::UserJoined, 90),
+            event("over", "alice", Kind::UserJoined, 80),
+            event("over", "alice", Kind::UserLeft, 70),
+        ];
+        store.append(events).await.unwrap();
+        store.append_samples(vec![measured("r", 12.0, 0.0)]).await.unwrap();
+        let now = look(&store, &mut memory).await;
+        assert_eq!((now.users, now.rooms[0].worst.is_some(), now.events.len()), (2, true, 4));
+        let person = crate::store::Person { app: APP, user: "alice".to_owned(), until: NOW };
+        store.forget(&person, [7; 32]).await.unwrap();
+        let now = look(&store, &mut memory).await;
+        assert_eq!((now.users, now.rooms[0].worst.is_some()), (1, false));
+        let users: Vec<&str> = now.events.iter().map(|event| event.user.as_str()).collect();
+        assert_eq!(users, ["bob"]);
     }
 
     #[tokio::test]
