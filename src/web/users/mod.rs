@@ -14,7 +14,7 @@ use super::query::{address, segment};
 use super::sheet::Sheet;
 use super::shell::{self, Nav};
 use super::{Context, Shown, Trouble};
-use crate::records::{AppId, Millis, Session, device_type};
+use crate::records::{AppId, Call, Millis, Session, device_type};
 use crate::store::{Store, UserCall, UserCallsQuery, UserSeen, UsersQuery};
 
 /// Users on a page.
@@ -33,9 +33,11 @@ impl Row {
         self.recent.iter().flat_map(|of| &of.sessions).map(|session| &**session)
     }
 
-    /// `None` while the user is inside.
-    fn last_seen(&self) -> Option<Millis> {
-        self.sessions().map(|session| session.left).try_fold(Millis(0), |last, left| Some(last.max(left?)))
+    /// The call in which the user was last, and until when; `None` there while the user is inside.
+    fn last_seen(&self) -> Option<(&Call, Option<Millis>)> {
+        let stays = self.recent.iter().flat_map(|of| of.sessions.iter().map(|session| (&of.call, session)));
+        let last = stays.max_by_key(|(_, session)| (session.left.is_none(), session.left, session.joined));
+        last.map(|(call, session)| (call, session.left))
     }
 
     /// The newest first, each once.
@@ -151,12 +153,13 @@ fn table<S>(context: &Context<'_, S>, app: AppId, rows: &[Row]) -> Markup {
                     tr {
                         th.clip scope="row" { a href=(href(app, &row.seen.user, &[])) { bdi { (row.seen.user) } } }
                         td.when { @match row.last_seen() {
-                            Some(at) => { time datetime=(at.secs()) { (zone.full(at)) } }
-                            None => { span class="badge running" { (words.still_inside()) } }
+                            Some((_, Some(at))) => { time datetime=(at.secs()) { (zone.full(at)) } }
+                            Some((_, None)) => { span class="badge running" { (words.still_inside()) } }
+                            None => {}
                         } }
                         td.number { (row.seen.calls) }
-                        td.clip { @if let Some(of) = row.recent.first() {
-                            a href={ "/ui/calls/" (segment(of.call.comm_id.as_str())) } { bdi { (of.call.room) } }
+                        td.clip { @if let Some((call, _)) = row.last_seen() {
+                            a href={ "/ui/calls/" (segment(call.comm_id.as_str())) } { bdi { (call.room) } }
                         } }
                         td.clip.wide { bdi { (row.devices().join(", ")) } @if row.devices().is_empty() { span.dim { "–" } } }
                     }
@@ -169,8 +172,9 @@ fn table<S>(context: &Context<'_, S>, app: AppId, rows: &[Row]) -> Markup {
 fn csv(rows: &[Row]) -> Shown {
     let mut sheet = Sheet::new(&["user", "calls", "last_seen_s", "newest_comm_id", "devices"]);
     for row in rows {
-        let last = row.last_seen().map_or_else(String::new, |at| at.secs().to_string());
-        let newest = row.recent.first().map_or("", |of| of.call.comm_id.as_str());
+        let last = row.last_seen();
+        let newest = last.map_or("", |(call, _)| call.comm_id.as_str());
+        let last = last.and_then(|(_, left)| left).map_or_else(String::new, |at| at.secs().to_string());
         let (calls, devices) = (row.seen.calls.to_string(), row.devices().join(", "));
         sheet.row([&row.seen.user, &calls, &last, newest, &devices]);
     }

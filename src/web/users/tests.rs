@@ -201,6 +201,23 @@ async fn users_are_searched_by_prefix_a_page_at_a_time() {
 }
 
 #[tokio::test]
+async fn the_room_of_a_row_is_the_one_in_which_the_user_was_last() {
+    let events = vec![
+        joined("long", "zoe", -500),
+        joined("short", "zoe", -400),
+        left("short", "zoe", -300),
+        joined("long", "yan", -500),
+        joined("short", "yan", -400),
+        left("short", "yan", -300),
+        left("long", "yan", -200),
+    ];
+    let pages = Pages::with(events, Vec::new()).await;
+    let (_, page) = pages.get("/ui/users").await;
+    assert_eq!(page.matches("<bdi>long</bdi>").count(), 2, "{page}");
+    assert!(!page.contains("<bdi>short</bdi>"), "{page}");
+}
+
+#[tokio::test]
 async fn a_user_page_tells_how_each_leave_is_known_and_how_good_it_was() {
     let because = |event: Event, raw: &str| Event {
         reason: Some(Reason { class: ReasonClass::Timeout, raw: raw.to_owned() }),
