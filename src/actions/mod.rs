@@ -66,6 +66,13 @@ impl Default for Policy {
     }
 }
 
+impl Policy {
+    /// What is older is not shown, even if the sweep is late.
+    pub fn horizon(&self, now: Millis) -> Millis {
+        now.horizon(self.retention_days)
+    }
+}
+
 /// Keys and applications that belong together.
 #[derive(Debug, Clone)]
 pub struct Account {
@@ -156,10 +163,7 @@ pub(crate) struct Context<'a, S> {
 impl<S> Context<'_, S> {
     /// What is older is not shown, even if the sweep is late.
     pub(crate) fn horizon(&self) -> Millis {
-        match i64::from(self.policy.retention_days) {
-            0 => Millis(i64::MIN),
-            days => self.now.plus(-days * limits::DAY_S * 1_000),
-        }
+        self.policy.horizon(self.now)
     }
 }
 

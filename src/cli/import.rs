@@ -110,6 +110,7 @@ pub(super) fn run(arguments: &Arguments, surroundings: &Surroundings) -> anyhow:
         batch: Vec::with_capacity(BATCH_EVENTS),
         samples: Vec::new(),
         values: 0,
+        horizon: reading.received.horizon(config.retention_days),
         total: Total::default(),
     };
     // What a source remembers of a delivery must be there when the next one is read.
@@ -341,6 +342,8 @@ struct Sink {
     samples: Vec<Series>,
     /// Values in `samples`.
     values: usize,
+    /// What is older is not kept for long.
+    horizon: Millis,
     total: Total,
 }
 
@@ -351,6 +354,8 @@ struct Total {
     values: u64,
     refused: BTreeMap<&'static str, u64>,
     left_out: u64,
+    /// Events that are older than the retention.
+    old: u64,
     shown: usize,
 }
 
@@ -367,6 +372,8 @@ impl Sink {
             *self.total.refused.entry(UNREADABLE).or_default() += taken.refused_unlisted;
         }
         self.total.left_out += taken.left_out;
+        let horizon = self.horizon;
+        self.total.old += taken.events.iter().filter(|event| event.at < horizon).count() as u64;
         if self.batch.len() + taken.events.len() > BATCH_EVENTS {
             self.append()?;
         }
@@ -414,7 +421,16 @@ impl Total {
         if self.left_out > 0 {
             say(&format!("left out: {} events, as the settings say", self.left_out));
         }
+        if self.old > 0 {
+            say(&format!(
+                "older than `retention_days`: {} events, which a server drops when it has started",
+                self.old
+            ));
+        }
         let refused: u64 = self.refused.values().sum();
+        if refused > self.shown as u64 {
+            say(&format!("and {} more that are refused", refused - self.shown as u64));
+        }
         if refused > 0 {
             let reasons: Vec<_> =
                 self.refused.iter().map(|(reason, count)| format!("{reason} {count}")).collect();

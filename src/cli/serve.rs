@@ -292,7 +292,6 @@ pub(super) fn access(
 const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(600);
 /// How long after its end a day is packed: until then late events are expected.
 const LATENESS: Duration = Duration::from_secs(48 * 3_600);
-const DAY_MS: i64 = 86_400_000;
 
 /// Drops what is older than the retention and packs the days that are over, again and again.
 async fn keep_house(store: Arc<AnyStore>, retention_days: Arc<AtomicU32>, clock: Clock) {
@@ -303,7 +302,7 @@ async fn keep_house(store: Arc<AnyStore>, retention_days: Arc<AtomicU32>, clock:
         let retention_days = retention_days.load(Ordering::Relaxed);
         if retention_days > 0 {
             let stopwatch = clock.stopwatch();
-            match store.sweep(now.plus(-DAY_MS * i64::from(retention_days))).await {
+            match store.sweep(now.horizon(retention_days)).await {
                 Ok(swept) if swept.calls == 0 => {}
                 Ok(swept) => {
                     let duration_ms = stopwatch.elapsed_us() / 1_000;

@@ -52,6 +52,14 @@ impl Millis {
     pub const fn plus(self, ms: i64) -> Millis {
         Millis(self.0.saturating_add(ms))
     }
+
+    /// Where records begin that are kept for `days` days until now; 0: for ever.
+    pub const fn horizon(self, days: u32) -> Millis {
+        match days as i64 {
+            0 => Millis(i64::MIN),
+            days => self.plus(-days * 86_400_000),
+        }
+    }
 }
 
 /// How the beginning of a session is known.

@@ -188,19 +188,12 @@ struct Context<'a, S> {
 impl<S> Context<'_, S> {
     /// What is older is not shown, even if the sweep is late.
     fn horizon(&self) -> Millis {
-        horizon(self.policy, self.now)
+        self.policy.horizon(self.now)
     }
 
     /// The application that the page is about: the one named by `app`, else the viewer's first.
     fn app(&self) -> Result<AppId, Trouble> {
         app_of(self.query, &self.view.apps).ok_or(Trouble::NotFound)
-    }
-}
-
-fn horizon(policy: &Policy, now: Millis) -> Millis {
-    match i64::from(policy.retention_days) {
-        0 => Millis(i64::MIN),
-        days => now.plus(-days * crate::limits::DAY_S * 1_000),
     }
 }
 

@@ -155,6 +155,23 @@ fn nothing_is_on_disk_with_memory_and_the_clock_stands_where_it_is_told() {
 }
 
 #[test]
+fn what_is_imported_and_will_not_be_kept_is_told() {
+    let dir = temporary();
+    let line =
+        |second: i64| format!("{{\"kind\":\"joined\",\"room\":\"r\",\"user\":\"u\",\"at_s\":{second}}}\n");
+    std::fs::write(dir.path().join("old"), line(1_590_065_777)).expect("written");
+    std::fs::write(dir.path().join("new"), line(4_000_000_000)).expect("written");
+    let import = |file: &str| {
+        let output = run(dir.path(), &["import", "events", file, "--app", "1", "--data-dir", "data"]);
+        assert!(output.status.success(), "{output:?}");
+        text(&output.stderr)
+    };
+    let said = import("old");
+    assert!(said.contains("older than `retention_days`: 1 events, which a server drops"), "{said}");
+    assert!(!import("new").contains("older than"));
+}
+
+#[test]
 fn the_demo_answers_the_example_of_the_api_page() {
     let dir = temporary();
     let served = Served::start(dir.path(), &["demo", "--listen", "127.0.0.1:0"]);

@@ -18,7 +18,7 @@ use super::prefs::Prefs;
 use super::query::Query;
 use super::sheet::Sheet;
 use super::shell::{self, Nav, api};
-use super::{Asked, Context, Shown, Trouble, Web, access, app_of, horizon};
+use super::{Asked, Context, Shown, Trouble, Web, access, app_of};
 use crate::records::{AppId, CommId, Millis};
 use crate::store::Store;
 
@@ -71,7 +71,7 @@ impl<S: Store + 'static> Web<S> {
     }
 
     async fn look(&self, app: AppId, now: Millis, pace_ms: i64) -> Result<Arc<Picture>, Trouble> {
-        self.live.now(&*self.store, app, (now, horizon(&self.rights.get().policy, now)), pace_ms).await
+        self.live.now(&*self.store, app, (now, self.rights.get().policy.horizon(now)), pace_ms).await
     }
 }
 
