@@ -218,6 +218,7 @@ impl<S: Store + 'static> Web<S> {
 
     /// Allows something else from now on.
     pub fn allow(&self, policy: Policy, access: Access) {
+        let access = access.instead_of(&self.rights.get().access);
         self.rights.set(Rights::new(policy, access));
     }
 
