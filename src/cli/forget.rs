@@ -60,8 +60,13 @@ pub(super) fn run(arguments: &Arguments, surroundings: &Surroundings) -> anyhow:
     let Found { config, .. } = arguments.place.find(surroundings, Vec::new())?;
     let until_ms = arguments.until.map(|until| until.0);
     let request = Request { app: arguments.app, user: arguments.user.clone(), until_ms };
-    control::ask(&config, control::Request::Forget(request), &mut Printer)
-        .context("not all is erased; run the same command again")?;
+    if !config.accounts.iter().flat_map(|account| &account.apps).any(|app| app.id.0 == arguments.app) {
+        say(&format!("rollbook: note: application {} is not in the settings", arguments.app));
+    }
+    if arguments.until.is_some_and(|until| until > Clock::system().now()) {
+        say("rollbook: note: --until lies ahead; nothing that happens until then will be taken of this user");
+    }
+    control::ask(&config, control::Request::Forget(request), &mut Printer)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -73,6 +78,9 @@ impl Out for Printer {
         if let Reply::Forgotten(receipt) = reply {
             let Receipt { calls, sessions, events, values, files, .. } = &receipt;
             writeln!(std::io::stdout(), "{}", serde_json::to_string(&receipt)?)?;
+            if (*sessions, *events, *values) == (0, 0, 0) {
+                say("rollbook: note: nothing was known of this user of this application");
+            }
             say(&format!(
                 "erased: {sessions} sessions in {calls} calls, {events} events, {values} values of measurements; {files} files written anew"
             ));
@@ -86,7 +94,9 @@ pub(super) async fn perform(store: &AnyStore, request: &Request, clock: Clock) -
     let now = clock.now();
     let until = request.until_ms.map_or(now, Millis);
     let person = Person { app: AppId(request.app), user: request.user.clone(), until };
-    let Forgotten { calls, sessions, events, values, files } = store.forget(&person, random()?).await?;
+    let Forgotten { calls, sessions, events, values, files } =
+        store.forget(&person, random()?).await.context("not all is erased; run the same command again")?;
+    tracing::info!(calls, sessions, events, values, files, "erased a person");
     let hash = Sha256::digest(serde_json::to_vec(request)?);
     Ok(Receipt {
         request_sha256: hash.iter().map(|byte| format!("{byte:02x}")).collect(),

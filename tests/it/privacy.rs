@@ -231,6 +231,14 @@ async fn a_person_is_erased_while_the_server_serves_and_when_it_does_not() {
     let import = ["import", "events", "told", "--app", &app, "--config", "s.toml", "--data-dir", "data"];
     check(dir.path(), &import, 0, "events: 0 new, ");
     assert_eq!(holding(&data, "zacharias"), [""; 0]);
+    let nobody = ["forget", "--app", "7", "--user", "nobody", "--until", "2100-01-01", "--data-dir", "data"];
+    for part in [
+        "application 7 is not in the settings",
+        "nothing was known of this user",
+        "nothing that happens until then will be taken",
+    ] {
+        check(dir.path(), &nobody, 0, part);
+    }
     let receipt = forget(dir.path(), "bob");
     assert_eq!((&receipt["calls"], &receipt["values"]), (&json!(2), &json!(4)), "{receipt}");
     assert_eq!(holding(&data, "bob"), [""; 0]);
