@@ -19,7 +19,7 @@ use super::control::{self, Out, Reply};
 use super::settings::{FILE_NAME, Found, Where};
 use super::{Surroundings, say};
 use crate::clock::Clock;
-use crate::config;
+use crate::config::{self, private};
 use crate::store::embedded::{Copied, RESTORING, Snapshot};
 use crate::store::{StoreError, hex};
 
@@ -90,7 +90,7 @@ pub(super) fn run(arguments: &BackupArguments, surroundings: &Surroundings) -> a
     let mut backup = Backup::open(&arguments.dir)?;
     let known = backup.before.values().map(|listed| (listed.name.clone(), listed.content.clone())).collect();
     control::ask(&config, control::Request::Backup(known), &mut backup).with_context(|| {
-        format!("the backup in {} is the one before, if there was one", arguments.dir.display())
+        format!("what was in {} before is still there, and no more", arguments.dir.display())
     })?;
     let (files, written) = (backup.files.len(), backup.written);
     say(&format!("backup: {files} files in {}, {written} of them written", arguments.dir.display()));
@@ -218,7 +218,7 @@ impl Backup {
     }
 
     fn folders(&self) -> impl Iterator<Item = PathBuf> {
-        ["days", "samples", ""].into_iter().map(|folder| self.dir.join(folder))
+        Snapshot::FOLDERS.into_iter().chain([""]).map(|folder| self.dir.join(folder))
     }
 }
 
@@ -254,6 +254,7 @@ pub(super) fn restore(arguments: &RestoreArguments) -> anyhow::Result<ExitCode> 
             "{} is not empty: a backup is restored into a new data directory",
             data_dir.display()
         );
+        private::check_directory(data_dir).context("the data directory")?;
     }
     let restoring = data_dir.join(RESTORING);
     let restored = make_dir(&restoring).and_then(|()| restore_files(dir, &manifest, &restoring));
@@ -303,6 +304,14 @@ fn restore_files(dir: &Path, manifest: &Manifest, restoring: &Path) -> anyhow::R
             listed.bytes,
             listed.sha256
         );
+    }
+    // What is listed and not there is missed from the first start on.
+    for folder in Snapshot::FOLDERS {
+        let name = |listed: &Listed| listed.name.strip_prefix(folder)?.strip_prefix('/').map(str::to_owned);
+        let lines: String = manifest.files.iter().filter_map(name).map(|name| name + "\n").collect();
+        if !lines.is_empty() {
+            copy(&mut lines.as_bytes(), &restoring.join(folder).join(Snapshot::LIST))?;
+        }
     }
     folders.iter().try_for_each(|folder| Ok(File::open(folder)?.sync_all()?))
 }

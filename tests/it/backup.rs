@@ -1,7 +1,8 @@
 //! Backups of a server that goes on writing, and what is made of them.
 
 use std::collections::BTreeSet;
-use std::os::unix::fs::PermissionsExt;
+use std::fs::Permissions;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -178,6 +179,13 @@ async fn a_backup_of_a_server_that_writes_holds_what_was_acknowledged_before() {
         };
         assert_eq!((mode(""), mode("days"), mode("rollbook.toml")), (0o700, 0o700, 0o600));
     }
+    // A day that is lost before the first start is missed.
+    let path = world.dir().join("rb2/days");
+    let days = std::fs::read_to_string(path.join("list")).expect("a list");
+    let lost = days.lines().next().expect("a day");
+    std::fs::remove_file(path.join(lost)).expect("removed");
+    let said = world.run(&["check", "--data-dir", "rb2"], 1);
+    assert!(said.contains(&format!("rb2/days/{lost} is missing")), "{said}");
     // A server takes it as it is.
     world.serve("rb3").stop();
 }
@@ -229,6 +237,14 @@ fn what_is_not_whole_is_refused_by_name() {
         assert!(said.contains(part), "{part:?} is not in {said:?}");
         assert!(!world.dir().join("new").exists(), "{said}");
     };
+    // What others can look into is no place for records.
+    std::fs::DirBuilder::new().mode(0o755).create(world.dir().join("open")).expect("made");
+    let reachable = |mode| std::fs::set_permissions(world.dir(), Permissions::from_mode(mode)).expect("set");
+    reachable(0o755);
+    let said = world.run(&["restore", "b", "--data-dir", "open"], 1);
+    reachable(0o700);
+    assert!(said.contains("others on this machine can read or change open (mode 755)"), "{said}");
+    assert_eq!(std::fs::read_dir(world.dir().join("open")).expect("there").count(), 0);
     let manifest = world.manifest("b");
     let listed = |nth: usize| manifest["files"][nth]["file"].as_str().expect("a path").to_owned();
     let path = |name: &str| world.dir().join("b").join(name);

@@ -11,7 +11,9 @@ use sha2::{Digest as _, Sha256};
 use super::Embedded;
 use super::disk::Fault;
 use super::file::{DayFile, Moment};
-use super::stream::{Stream, Streamed, file_name};
+use super::samples::Samples;
+use super::stream::{LIST, Stream, Streamed, file_name};
+use super::writer::Records;
 use crate::store::{StoreError, erased, hex};
 
 /// Where a copy is put together, in the data directory.
@@ -76,6 +78,12 @@ async fn parts<S: Streamed>(stream: &Stream<S>) -> Result<Vec<Part>, StoreError>
 }
 
 impl Snapshot {
+    /// The directories that its files are in.
+    pub const FOLDERS: [&'static str; 2] = [<Records as Streamed>::FOLDER, <Samples as Streamed>::FOLDER];
+    /// The file in each of them that names the others, a line each: one that is named and not there is missed when the
+    /// store is opened.
+    pub const LIST: &'static str = LIST;
+
     /// Gives a copy of each file whose content `is_known` does not know, one after the other; the bytes of the
     /// oldest first.
     ///

@@ -24,7 +24,7 @@ use crate::records::Millis;
 use crate::store::{StoreError, Swept};
 
 /// The file that names those of a stream.
-const LIST: &str = "list";
+pub(super) const LIST: &str = "list";
 
 /// So much of a store is verified when it is opened, the newest days first. The rest would take too long;
 /// `rollbook check` verifies all of it, and packed blocks have checksums of their own.
