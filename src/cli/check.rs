@@ -21,13 +21,14 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, surroundings: &Surroundings) -> anyhow::Result<ExitCode> {
     let Found { file, config } = arguments.place.find(surroundings, Vec::new())?;
+    settings::refuse_open(&config, config.listen)?;
     match &file {
         Some(file) => say(&format!("settings: {} is right", file.display())),
         None => say("settings: none found, the defaults hold; `rollbook serve` writes some"),
     }
     settings::say_doubts(&config);
     if let Some(files) = &config.tls {
-        tls::acceptor(&files.cert_file, &files.key_file)?;
+        tls::acceptor(&files.cert_file, &files.key_file).context("[tls]")?;
         say("tls: certificate and key fit");
     }
     if let Some(file) = config.ui.password_file.as_ref().filter(|_| config.ui.enabled) {

@@ -110,6 +110,8 @@ fn what_asks_nobody_and_is_not_encrypted_is_refused_to_others_unless_it_says_so(
     let refused = "could write records of application 7, since it has trtc_unsigned = true, and over plain HTTP: give it a \
         trtc_callback_key, or set `[tls]`; or set `plain_http = true`";
     check(dir.path(), &serve, 1, refused);
+    write(dir.path(), "s.toml", &format!("listen = \"0.0.0.0:9180\"\n{unsigned}"));
+    check(dir.path(), &["check", "--config", "s.toml", "--data-dir", "none"], 1, refused);
     // Where everybody is asked for something it is told.
     write(dir.path(), "s.toml", &settings(""));
     let served = Served::start(dir.path(), &serve);
