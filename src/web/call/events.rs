@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::story::{Story, is_problem};
 use super::{api, fill, here, part};
-use crate::records::{Event, Kind, Millis, ReasonClass, Track};
+use crate::records::{Event, Kind, Millis, Reason, ReasonClass, Track};
 use crate::web::Context;
 use crate::web::lanes::Span;
 use crate::web::query::{self, Query};
@@ -193,10 +193,15 @@ pub(in crate::web) fn happened(words: Lang, event: &Event) -> String {
         Kind::Unknown { name, .. } if !name.is_empty() => return format!("{} · {name}", words.event_other()),
         Kind::EmitterReset | Kind::Attributes | Kind::Unknown { .. } => words.event_other(),
     };
-    let raw = event.reason.as_ref().map_or_else(String::new, |reason| {
-        if reason.raw.is_empty() { why(words, reason.class).to_owned() } else { reason.raw.clone() }
-    });
-    if raw.is_empty() { text.to_owned() } else { format!("{text} · {raw}") }
+    let reason = event.reason.as_ref().map_or("", |reason| told(words, reason));
+    if reason.is_empty() { text.to_owned() } else { format!("{text} · {reason}") }
+}
+
+/// A reason: the source's own word, else its class in ours. A number says nothing to who reads it, unless it is all that
+/// is known.
+pub(in crate::web) fn told(words: Lang, reason: &Reason) -> &str {
+    let is_word = reason.raw.bytes().any(|byte| !byte.is_ascii_digit());
+    if is_word || reason.class == ReasonClass::Unknown { &reason.raw } else { why(words, reason.class) }
 }
 
 /// A class of reasons in words, or nothing where there is nothing to say.

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::events::why;
+use super::events::told;
 use super::here;
 use super::rows::{joined, left, score_of};
 use super::story::{Person, Story};
@@ -53,10 +53,9 @@ fn known(text: &str) -> &str {
     if text.is_empty() { "–" } else { text }
 }
 
-/// Why a user left: the source's own word, else the class in ours.
+/// Why a user left.
 fn reason(words: Lang, session: &Session) -> &str {
-    let told = session.leave_reason.as_ref();
-    told.map_or("", |reason| if reason.raw.is_empty() { why(words, reason.class) } else { &reason.raw })
+    session.leave_reason.as_ref().map_or("", |reason| told(words, reason))
 }
 
 fn row<S>(context: &Context<'_, S>, story: &Story, person: &Person, session: &Session) -> Markup {
