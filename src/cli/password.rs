@@ -61,11 +61,11 @@ pub(super) fn write(wanted: &Arguments, surroundings: &Surroundings) -> anyhow::
     say(&format!("rollbook: {} has the password of account {}", path.display(), wanted.account));
     let is_set = config.ui.password_file.as_ref().is_some_and(|set| same(set, &path));
     if is_set {
-        say("rollbook: restart the server to use it; that signs everybody out");
+        say("rollbook: reload the server (SIGHUP) to use it; sessions of the account end");
     } else {
         let whole = std::path::absolute(&path).unwrap_or(path);
         say(&format!(
-            "rollbook: to use it, set this and restart the server:\n\n[ui]\npassword_file = {whole:?}\n"
+            "rollbook: to use it, set this and reload the server (SIGHUP):\n\n[ui]\npassword_file = {whole:?}\n"
         ));
     }
     Ok(())

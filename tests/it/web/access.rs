@@ -400,7 +400,7 @@ async fn pages_that_others_can_reach_need_a_password() {
 
     write(dir.path(), "s.toml", &format!("{named}[ui]\npassword_file = \"pw\"\n"));
     let (code, said) = set_password(dir.path(), &["--account", "main"], PASSWORD);
-    assert!(code == Some(0) && said.contains("restart the server"), "{said}");
+    assert!(code == Some(0) && said.contains("reload the server"), "{said}");
     let served = Served::start(dir.path(), &arguments);
     assert!(!served.said.contains("closed"), "{}", served.said);
     let port = served.host().rsplit(':').next().expect("a port").parse().expect("a number");
