@@ -22,6 +22,11 @@ impl Clock {
         Clock { standing: Some(Millis::from_secs(secs)) }
     }
 
+    /// Whether it stands still.
+    pub const fn stands(self) -> bool {
+        self.standing.is_some()
+    }
+
     /// Now. Before 1970 the machine's clock counts as 1970.
     #[expect(clippy::disallowed_methods, reason = "this is the one place that asks")]
     pub fn now(self) -> Millis {
@@ -70,6 +75,7 @@ mod tests {
         let clock = Clock::standing_at(1_590_065_777);
         assert_eq!(clock.now(), Millis(1_590_065_777_000));
         assert_eq!(clock.now(), clock.now());
+        assert_eq!((clock.stands(), Clock::system().stands()), (true, false));
     }
 
     #[test]

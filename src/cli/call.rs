@@ -33,6 +33,9 @@ pub(super) struct Arguments {
     /// What accompanies a temporary key.
     #[arg(long, value_name = "TOKEN")]
     token: Option<String>,
+    /// Sign as if it were this second, for a server whose clock stands (`serve --clock`).
+    #[arg(long, value_name = "UNIX_SECONDS")]
+    clock: Option<u32>,
     /// The region.
     #[arg(long, value_name = "REGION", default_value = REGION)]
     region: String,
@@ -52,7 +55,7 @@ pub(super) fn run(arguments: &Arguments, surroundings: &Surroundings) -> anyhow:
     };
     let body =
         serde_json::from_str::<&RawValue>(&arguments.parameters).context("the parameters are no JSON")?;
-    let now_s = Clock::system().now().secs();
+    let clock = arguments.clock.map_or(Clock::system(), |secs| Clock::standing_at(i64::from(secs)));
     let request = Post {
         host: host(&arguments.endpoint)?,
         secret_id: &given(&arguments.secret_id, "--secret-id", "TENCENTCLOUD_SECRET_ID")?,
@@ -61,7 +64,7 @@ pub(super) fn run(arguments: &Arguments, surroundings: &Surroundings) -> anyhow:
         action: &arguments.action,
         region: &arguments.region,
         body: body.get().as_bytes(),
-        timestamp_s: u64::try_from(now_s).unwrap_or_default(),
+        timestamp_s: u64::try_from(clock.now().secs()).unwrap_or_default(),
     };
     let reply = send(&request)?;
     let mut out = std::io::stdout().lock();

@@ -5,15 +5,15 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 
 use super::keys::KeyPair;
-use super::serve::{Running, runtime, serve};
+use super::serve::{Running, bind, runtime, serve};
 use super::story::Story;
 use super::{hints, say};
 use crate::clock::Clock;
 use crate::config::{self, Config};
-use crate::http::{self, listen};
+use crate::http;
 use crate::ingest::{self, ClientIpPolicy, Terms, records};
 use crate::limits::Edition;
 use crate::records::{AppId, Millis};
@@ -47,8 +47,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let config = settings(arguments, &key)?;
     let clock = Clock::system();
     runtime()?.block_on(async {
-        let listener =
-            listen::bind(config.listen).with_context(|| format!("cannot listen on {}", config.listen))?;
+        let listener = bind(config.listen)?;
         let store = Arc::new(AnyStore::Memory(Memory::default()));
         append_example(&store, clock.now()).await?;
         let (story, past) = Story::begin(SEED, APP, clock.now());
@@ -119,13 +118,27 @@ fn introduction(key: &KeyPair, host: &str, now: Millis) -> String {
         ("EndTime", 1_590_065_877.into()),
         ("SdkAppId", APP.0.into()),
     ];
-    let question = hints::Question { host, key, action: "DescribeUserInfo", parameters: &parameters, now };
+    let question = hints::Question {
+        host,
+        key,
+        action: "DescribeUserInfo",
+        parameters: &parameters,
+        now,
+        stands: false,
+    };
     let parameters = [
         ("SdkAppId", APP.0.into()),
         ("StartTime", (now.secs() - 3_600).into()),
         ("EndTime", now.secs().into()),
     ];
-    let recent = hints::Question { host, key, action: "DescribeRoomInfo", parameters: &parameters, now };
+    let recent = hints::Question {
+        host,
+        key,
+        action: "DescribeRoomInfo",
+        parameters: &parameters,
+        now,
+        stands: false,
+    };
     format!(
         "A server in memory, with the API page's example, some 200 calls of the last days, and some that are \
          running now and are measured.\nThis key lives as long as the process does:\n\n{}\n\

@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use super::call::REGION;
 use super::keys::KeyPair;
 use super::settings::First;
+use crate::clock::Clock;
 use crate::records::Millis;
 use crate::wire::VERSION;
 use crate::wire::sign::{self, Post};
@@ -18,7 +19,9 @@ pub(super) struct Question<'a> {
     pub(super) action: &'a str,
     /// Names and values; a value is a text or a number.
     pub(super) parameters: &'a [(&'a str, serde_json::Value)],
+    /// The server's time, and whether it stands still there.
     pub(super) now: Millis,
+    pub(super) stands: bool,
 }
 
 /// A signature holds from five minutes before its time to five minutes after it. Signed for this much later, a line
@@ -36,6 +39,7 @@ impl Question<'_> {
     /// A line for curl, with its signature.
     fn curl(&self) -> String {
         let body = self.json();
+        let ahead_s = if self.stands { 0 } else { SIGNED_AHEAD_S };
         let signed = sign::post(&Post {
             host: self.host,
             secret_id: &self.key.secret_id,
@@ -43,7 +47,7 @@ impl Question<'_> {
             token: "",
             action: self.action,
             region: REGION,
-            timestamp_s: u64::try_from(self.now.secs() + SIGNED_AHEAD_S).unwrap_or_default(),
+            timestamp_s: u64::try_from(self.now.secs() + ahead_s).unwrap_or_default(),
             body: body.as_bytes(),
         });
         let mut line = format!("curl -sS http://{}/", self.host);
@@ -72,24 +76,38 @@ impl Question<'_> {
     /// A line for our own command line.
     pub(super) fn call(&self) -> String {
         let Question { host, key, action, .. } = self;
-        format!(
+        let mut line = format!(
             "{} call {action} '{}' --endpoint http://{host} --secret-id {} --secret-key {}",
             super::program(),
             self.json(),
             key.secret_id,
             key.secret_key
-        )
+        );
+        if self.stands {
+            let _ = write!(line, " --clock {}", self.now.secs());
+        }
+        line
     }
 
     /// All of them, with what to know about each.
     pub(super) fn lines(&self) -> String {
+        let (holds, command_line, official) = if self.stands {
+            // It signs with the time of its machine, which would be refused.
+            let official = format!("faketime '@{}' env {}", self.now.secs(), self.tccli());
+            (
+                "as long as the clock stands".to_owned(),
+                " at the server's time, which faketime tells it",
+                official,
+            )
+        } else {
+            (format!("{HOLDS_MINUTES} minutes"), "", self.tccli())
+        };
         format!(
-            "With curl (the signature in it holds for {HOLDS_MINUTES} minutes):\n\n{}\n\n\
-             With the official command line:\n\n{}\n\n\
+            "With curl (the signature in it holds for {holds}):\n\n{}\n\n\
+             With the official command line{command_line}:\n\n{official}\n\n\
              With rollbook itself, which signs anew each time:\n\n{}\n\n\
              To look at it in a browser on this machine:\n\nhttp://{}/ui/\n",
             self.curl(),
-            self.tccli(),
             self.call(),
             self.host
         )
@@ -116,15 +134,17 @@ pub(super) fn key(key: &KeyPair) -> String {
 const HOUR_S: i64 = 3_600;
 
 /// What to do after a first start.
-pub(super) fn first_start(first: &First, host: &str, now: Millis) -> String {
+pub(super) fn first_start(first: &First, host: &str, clock: Clock) -> String {
+    let (now, stands) = (clock.now(), clock.stands());
     let parameters = [
         ("SdkAppId", first.app.into()),
         ("StartTime", (now.secs() - HOUR_S).into()),
         ("EndTime", (now.secs() + HOUR_S).into()),
     ];
     let question =
-        Question { host, key: &first.key, action: "DescribeRoomInfo", parameters: &parameters, now };
+        Question { host, key: &first.key, action: "DescribeRoomInfo", parameters: &parameters, now, stands };
     let First { app, callback_key, ingest_token, .. } = first;
+    let event = serde_json::json!({"kind": "joined", "room": "room1", "user": "ann", "at_s": now.secs()});
     format!(
         "{}\n{}\n\
          To be told about calls by TRTC, set in its console, under callbacks, for room and media events:\n\n\
@@ -132,7 +152,7 @@ pub(super) fn first_start(first: &First, host: &str, now: Millis) -> String {
          callback key:  {callback_key}\n\n\
          and put the SdkAppId of your application in the place of {app} in the settings.\n\n\
          To be told by anything else:\n\n\
-         curl -sS http://{host}/ingest/events -H 'Authorization: Bearer {ingest_token}' --data-binary @events.ndjson\n",
+         curl -sS http://{host}/ingest/events -H 'Authorization: Bearer {ingest_token}' -d '{event}'\n",
         key(&first.key),
         question.lines(),
     )
@@ -151,6 +171,7 @@ mod tests {
             action: "DescribeUserInfo",
             parameters: &[("CommId", "1_2_3".into()), ("SdkAppId", 1_u64.into())],
             now: Millis::from_secs(1_000),
+            stands: false,
         };
         let lines = question.lines();
         let json = r#"{"CommId":"1_2_3","SdkAppId":1}"#;
@@ -166,6 +187,15 @@ mod tests {
             &format!(
                 " call DescribeUserInfo '{json}' --endpoint http://127.0.0.1:1 --secret-id AKIDx --secret-key sk\n"
             ),
+        ] {
+            assert!(lines.contains(part), "{part} is not in\n{lines}");
+        }
+        assert!(!lines.contains("faketime") && !lines.contains("--clock"), "{lines}");
+        let lines = Question { stands: true, ..question }.lines();
+        for part in [
+            "-H 'X-TC-Timestamp: 1000'",
+            "\nfaketime '@1000' env TENCENTCLOUD_SECRET_ID=AKIDx TENCENTCLOUD_SECRET_KEY=sk tccli trtc ",
+            " --secret-id AKIDx --secret-key sk --clock 1000\n",
         ] {
             assert!(lines.contains(part), "{part} is not in\n{lines}");
         }

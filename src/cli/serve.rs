@@ -58,8 +58,7 @@ pub(super) fn run(arguments: &Arguments, surroundings: &Surroundings) -> anyhow:
     let clock = arguments.clock.map_or(Clock::system(), |secs| Clock::standing_at(i64::from(secs)));
     raise_file_limit();
     runtime()?.block_on(async {
-        let listener =
-            listen::bind(config.listen).with_context(|| format!("cannot listen on {}", config.listen))?;
+        let listener = bind(config.listen)?;
         settings::refuse_open(&config, listener.local_addr()?)?;
         if let Some(first) = &first {
             begin(first, arguments.memory, &config, &listener, clock)?;
@@ -84,6 +83,12 @@ pub(super) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")
 }
 
+/// Takes the address to listen on.
+pub(super) fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    listen::bind(address)
+        .with_context(|| format!("cannot listen on {address}; `--listen ADDR` takes another address"))
+}
+
 /// A first start: writes the settings, and says how to call the API and how to be told about calls.
 fn begin(
     first: &First,
@@ -98,7 +103,7 @@ fn begin(
         let path = first.write(&config.data_dir)?;
         say(&format!("rollbook: no settings found; new ones are in {}\n", path.display()));
     }
-    say(&hints::first_start(first, &hints::host(listener.local_addr()?), clock.now()));
+    say(&hints::first_start(first, &hints::host(listener.local_addr()?), clock));
     Ok(())
 }
 
