@@ -20,9 +20,11 @@ among the parameters (version 1). Every answer has HTTP status 200 and the form
 {\"Response\": {\"Error\": {\"Code\": \"…\", \"Message\": \"…\"}, \"RequestId\": \"…\"}}
 ```
 
-`errors.md` lists the codes, `deviations.md` says where a rule is ours. In a JSON body types are strict and `null` \
+[errors.md](errors.md) lists the codes, [deviations.md](deviations.md) says where a rule is ours. In a JSON body types are strict and `null` \
 counts as absent; a query, a form or a multipart body holds text, and lists as `Name.0`, `Name.1` …. Keys that an action \
 does not define are refused. Each action may be called `limits.requests_per_second` (20) times a second by an account.
+
+The examples show what may stand in a reply. That of DescribeUserInfo is what `rollbook demo` answers; the others are made up.
 ";
 
 /// The page.
