@@ -218,3 +218,19 @@ pub(in crate::web) const fn why(words: Lang, class: ReasonClass) -> &'static str
         ReasonClass::Normal | ReasonClass::RelayEnded | ReasonClass::Unknown => "",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_told_in_words_unless_it_is_all_that_is_known() {
+        let lang = Lang::En;
+        let told = |class, raw: &str| told(lang, &Reason { class, raw: raw.to_owned() }).to_owned();
+        assert_eq!(told(ReasonClass::Timeout, "2"), lang.why_timeout());
+        assert_eq!(told(ReasonClass::Timeout, "ICE failed"), "ICE failed");
+        assert_eq!(told(ReasonClass::Kicked, ""), lang.why_kicked());
+        assert_eq!(told(ReasonClass::Normal, "1"), "");
+        assert_eq!(told(ReasonClass::Unknown, "9"), "9");
+    }
+}
