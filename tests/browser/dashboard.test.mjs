@@ -540,6 +540,14 @@ const TESTS = {
     await page.waitForURL((url) => url.searchParams.has("u"));
   }),
 
+  "what calls are chosen by fits into one line of a small laptop": on(named("calls"), { width: 1280, height: 720 }, async ({ page }) => {
+    const bottom = async (part) => {
+      const { y, height } = await page.locator(`form.filters ${part}`).boundingBox();
+      return Math.round(y + height);
+    };
+    assert.equal(await bottom("button"), await bottom("input[name=q]"));
+  }),
+
   "the budgets of a browser hold": on(call, {}, async ({ page }) => {
     const seen = await page.evaluate(async () => {
       const entries = (type) => new Promise((done) => {
