@@ -246,6 +246,15 @@ impl ClickHouse {
         self.wait(async move |link: Arc<Link>| forget::tables_that_hold(&link.shards().await?, &needle).await)
     }
 
+    /// Whether what a sweep dropped is gone on every replica.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] where a server does not answer.
+    #[cfg(test)]
+    pub(super) fn is_swept_everywhere(&self) -> Result<bool, StoreError> {
+        self.wait(async move |link: Arc<Link>| sweep::is_everywhere(&link.shards().await?).await)
+    }
+
     async fn asker(&self) -> Result<Asker, StoreError> {
         Ok(Asker { shards: self.link.shards().await? })
     }

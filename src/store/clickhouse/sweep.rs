@@ -50,6 +50,21 @@ async fn sweep_one(shards: &Arc<Shards>, shard: usize, horizon: Millis) -> Resul
     Ok(calls)
 }
 
+/// Whether all replicas have dropped the same days: the one that is told to carries it to the others in its own time.
+#[cfg(test)]
+pub(super) async fn is_everywhere(shards: &Arc<Shards>) -> Result<bool, StoreError> {
+    for table in super::tables::TABLES {
+        let sql = format!("SELECT DISTINCT day FROM {} ORDER BY day", table.name);
+        for shard in 0..shards.shards.len() {
+            let answers = shards.ask_replicas(shard, &sql).await?;
+            if answers.iter().any(|answer| *answer != answers[0]) {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
+}
+
 async fn drop_days(
     shards: &Arc<Shards>,
     shard: usize,

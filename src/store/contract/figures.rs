@@ -207,7 +207,7 @@ fn days_behind_the_horizon_stay_exact_when_files_are_dropped() {
             let figures = wait(subject.store.figures(APP, START_S + DAY + from * DAY_S, i64::MAX)).unwrap();
             told(&figures)
         };
-        wait(subject.store.sweep(at(MIDNIGHT + 100))).unwrap();
+        subject.sweep(at(MIDNIGHT + 100));
         let subject = subject.reopened();
         assert_eq!(behind(&subject, 1), [(2, 1, 1, 1), (3, 1, 1, 1)], "{}", subject.name);
         // What comes late for a day that has lost entries does not make it whole again.
@@ -219,7 +219,7 @@ fn days_behind_the_horizon_stay_exact_when_files_are_dropped() {
         }
         subject.seal();
         let subject = subject.reopened();
-        wait(subject.store.sweep(at(NEXT_DAY + 2 * DAY_S))).unwrap();
+        subject.sweep(at(NEXT_DAY + 2 * DAY_S));
         assert_eq!(behind(&subject, 3), [(3, 1, 1, 1)], "{}", subject.name);
         subject.verified();
     }

@@ -230,9 +230,9 @@ fn retention_hides_and_drops_the_calls_of_users() {
         let expected =
             (vec![("a".to_owned(), 2), ("b".to_owned(), 1)], vec!["new".to_owned(), "kept".to_owned()]);
         assert_eq!(shown(&subject), expected, "{}", subject.name);
-        wait(subject.store.sweep(at(2 * DAY_S))).unwrap();
+        subject.sweep(at(2 * DAY_S));
         assert_eq!(shown(&subject), expected, "{}", subject.name);
-        wait(subject.store.sweep(at(5 * DAY_S))).unwrap();
+        subject.sweep(at(5 * DAY_S));
         let subject = subject.reopened();
         assert_eq!(names(subject.users(|_| {})), [], "{}", subject.name);
         subject.verified();
